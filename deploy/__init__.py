@@ -1,0 +1,1 @@
+"""Setting up a federation: certificates, keys, kits and service files (no model code)."""

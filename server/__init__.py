@@ -1,0 +1,1 @@
+"""The coordinator: runs the rounds, checks every update, and keeps the record."""

@@ -1,0 +1,81 @@
+"""The canonical record: one fundus photograph with what is known about it, whatever the source.
+
+Adapters turn a hospital's own tables into this one; nothing after them knows where a row came from. Every
+field but the record, the patient and the image path may be missing. Codings follow BRSET (PhysioNet), with
+categories turned into words or 0/1.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import pandera.pandas as pa
+
+GRADES = 5  # ICDR and SDRG both run from 0 to 4
+TASKS = ("icdr", "sdrg")
+MODALITIES = ("image", "text", "structured")
+SPLITS = ("train", "validation", "test")
+
+FINDINGS = (
+    "diabetic_retinopathy",
+    "macular_edema",
+    "scar",
+    "nevus",
+    "amd",
+    "vascular_occlusion",
+    "hypertensive_retinopathy",
+    "drusens",
+    "hemorrhage",
+    "retinal_detachment",
+    "myopic_fundus",
+    "increased_cup_disc",
+    "other",
+)
+
+# Order of the six inputs of the structured MLP.
+STRUCTURED = ("age", "sex", "eye", "diabetes_duration", "insulin", "diabetes")
+
+
+def _grade() -> pa.Column:
+    return pa.Column("Int64", pa.Check.isin(range(GRADES)), nullable=True)
+
+
+def _flag() -> pa.Column:
+    return pa.Column(float, pa.Check.isin([0.0, 1.0]), nullable=True)
+
+
+def _text() -> pa.Column:
+    return pa.Column(object, nullable=True)
+
+
+SCHEMA = pa.DataFrameSchema(
+    {
+        "record_id": pa.Column(object, unique=True),
+        "patient_id": pa.Column(object),
+        "image_path": pa.Column(object),
+        "center": _text(),
+        "camera": _text(),
+        "image_field": _flag(),  # 1 where the field is bad; used by the centre proxies only
+        "note": _text(),  # full note, None where nothing was recorded
+        "masked_note": _text(),  # the same without any sentence that states the grade; "" is a note
+        "age": pa.Column(float, pa.Check.in_range(0, 120), nullable=True),  # years
+        "sex": _flag(),  # 1 male, 0 female
+        "eye": _flag(),  # 1 left, 0 right
+        "diabetes_duration": pa.Column(float, pa.Check.in_range(0, 120), nullable=True),  # years
+        "insulin": _flag(),
+        "diabetes": _flag(),
+        "icdr": _grade(),
+        "sdrg": _grade(),
+        **{f"finding_{name}": _flag() for name in FINDINGS},
+        "split": pa.Column(object, pa.Check.isin(SPLITS), nullable=True),
+    },
+    strict=True,
+    ordered=True,
+    coerce=False,
+)
+
+COLUMNS = tuple(SCHEMA.columns)
+
+
+def validate(table: pd.DataFrame) -> pd.DataFrame:
+    """The table itself, once it fits SCHEMA; pandera's SchemaErrors (a programming error here) if not."""
+    return SCHEMA.validate(table, lazy=True)

@@ -1,0 +1,1 @@
+"""A whole federation on one machine: synthetic data, partitions, engines, comparison, report."""

@@ -1,0 +1,1 @@
+"""A BRSET-shaped data set drawn from its labels."""
