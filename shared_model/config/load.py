@@ -1,0 +1,140 @@
+"""Loading a configuration, with errors that name the key, the value and the fix."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ValidationError
+
+from shared_model.config.schema import Config
+from shared_model.errors import ConfigError
+
+Tree = dict[str, Any]
+
+
+def presets() -> list[str]:
+    """Names of the presets that ship with the package."""
+    folder = resources.files("shared_model.config") / "presets"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_config(
+    preset: str = "paper", *, file: Path | None = None, overrides: Iterable[str] = (), **values: Any
+) -> Config:
+    """The configuration of a run: defaults < preset < `file` < `overrides` ("a.b=c") < `values` ("a__b"=c).
+
+    Raises ConfigError naming the key, the value and the fix.
+    """
+    tree = _preset(preset)
+    if file is not None:
+        _merge(tree, _read_toml(file))
+    for item in overrides:
+        _set(tree, *_parse_override(item))
+    for key, value in values.items():
+        if value is not None:
+            _set(tree, key.split("__"), value)
+    tree["preset"] = preset
+    return _validate(tree)
+
+
+def to_toml(config: Config) -> str:
+    """The whole configuration as TOML, in the order of the schema; load_config(file=...) reads it back."""
+    return tomli_w.dumps(json.loads(config.model_dump_json()))
+
+
+def from_toml(path: Path) -> Config:
+    """A configuration written by to_toml."""
+    return _validate(_read_toml(path))
+
+
+def _preset(name: str) -> Tree:
+    if name not in presets():
+        raise ConfigError(
+            f"there is no preset {name!r}", where="--preset", fix=f"use one of: {', '.join(presets())}"
+        )
+    text = (resources.files("shared_model.config") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _read_toml(path: Path) -> Tree:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            "the configuration file does not exist", where=str(path), fix="check the path"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the configuration file is not TOML: {error}", where=str(path), fix="correct that line"
+        ) from None
+
+
+def _parse_override(item: str) -> tuple[list[str], Any]:
+    key, separator, text = item.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(
+            f"cannot read {item!r}", where="--set", fix="write --set section.key=value, e.g. training.batch_size=16"
+        )
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a bare word is a string
+    return key.strip().split("."), value
+
+
+def _merge(tree: Tree, other: Mapping[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, Mapping) and isinstance(tree.get(key), dict):
+            _merge(tree[key], value)
+        else:
+            tree[key] = value
+
+
+def _set(tree: Tree, keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        node = tree.setdefault(key, {})
+        if not isinstance(node, dict):
+            raise _unknown_key(keys)
+        tree = node
+    tree[keys[-1]] = value
+
+
+def _validate(tree: Tree) -> Config:
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        keys = [str(part) for part in first["loc"]]
+        if first["type"] == "extra_forbidden":
+            raise _unknown_key(keys) from None
+        message = first["msg"].removeprefix("Value error, ")
+        given = "" if isinstance(first["input"], dict | BaseModel) else f", got {first['input']!r}"
+        raise ConfigError(
+            f"a configuration value does not fit: {message}{given}",
+            where=".".join(keys) or "configuration",
+            fix="change it with --set or in the configuration file",
+        ) from None
+
+
+def _unknown_key(keys: list[str]) -> ConfigError:
+    known = _known_keys(Config, "")
+    key = ".".join(keys)
+    close = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+    fix = f"did you mean {', '.join(close)}?" if close else "config.toml of any run lists every key"
+    return ConfigError("there is no such configuration key", where=key, fix=fix)
+
+
+def _known_keys(section: type[BaseModel], prefix: str) -> list[str]:
+    keys = []
+    for name, field in section.model_fields.items():
+        keys.append(prefix + name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys += _known_keys(field.annotation, f"{prefix}{name}.")
+    return keys

@@ -1,0 +1,240 @@
+"""The configuration's keys, their types, bounds and defaults.
+
+The defaults are the source paper's values wherever it states one; presets (TOML files beside this one) and the
+user override them. Every object is frozen: a run cannot drift from what was written beside its result.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+
+LOSS_NAMES = (
+    "image_text",
+    "image_structured",
+    "text_structured",
+    "image_reconstruction",
+    "text_reconstruction",
+    "grading",
+)
+
+
+class Section(BaseModel):
+    """A frozen group of keys that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ImageEncoderConfig(Section):
+    """A timm vision transformer by name; width, depth and heads of 0 keep the named model's own."""
+
+    name: str = "vit_base_patch16_224"
+    size: Annotated[int, Field(ge=32, le=1024, multiple_of=16)] = 224  # pixels, square
+    width: Natural = 0
+    depth: Natural = 0
+    heads: Natural = 0
+    stem: Literal["patch", "convolutional"] = "patch"
+    frozen_blocks: Natural = 10
+    weights: str = ""  # a local folder with safetensors; "" asks the hub cache by name
+    sha256: str = ""  # of the weights file, checked when given
+
+
+class TextEncoderConfig(Section):
+    """A transformers encoder by name; with width > 0 a BERT of that size is made instead."""
+
+    name: str = "emilyalsentzer/Bio_ClinicalBERT"
+    vocabulary: Natural = 28996
+    width: Natural = 0
+    depth: Natural = 0
+    heads: Natural = 0
+    feed_forward: Natural = 0
+    maximum_tokens: Annotated[int, Field(ge=4, le=8192)] = 128  # read by the encoder
+    kept_tokens: Count = 50  # passed on to fusion, beside CLS
+    frozen_blocks: Natural = 10
+    freeze_embeddings: bool = True
+    weights: str = ""
+    sha256: str = ""
+
+
+class StructuredEncoderConfig(Section):
+    """Hidden widths of the structured-data MLP; its output is the fusion width."""
+
+    hidden: tuple[Count, ...] = (64, 128)
+
+
+class FusionConfig(Section):
+    """The fusion transformer and the joint embedding."""
+
+    width: Count = 256
+    depth: Count = 6
+    heads: Count = 8
+    feed_forward: Count = 2048
+    dropout: Fraction = 0.1
+    joint: Count = 256
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> FusionConfig:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        return self
+
+
+class DecoderConfig(Section):
+    """Image decoder channels (one 2x step each, from size / 2**steps) and the text decoder."""
+
+    enabled: bool = True
+    image_channels: tuple[Count, ...] = (256, 128, 64, 32, 16)
+    text_layers: Count = 2
+    text_heads: Count = 8
+    text_feed_forward: Count = 1024
+
+
+class ModelConfig(Section):
+    """The fusion model of design section 3."""
+
+    image: ImageEncoderConfig = ImageEncoderConfig()
+    text: TextEncoderConfig = TextEncoderConfig()
+    structured: StructuredEncoderConfig = StructuredEncoderConfig()
+    fusion: FusionConfig = FusionConfig()
+    decoders: DecoderConfig = DecoderConfig()
+    pretrained: Literal["auto", "required", "never"] = "auto"  # auto: where found, else random weights, said so
+    local: tuple[str, ...] = ("image_decoder", "text_decoder")  # modules that stay at the site
+
+
+class FixedWeights(Section):
+    """Weight of each loss under `losses.weighting = "fixed"`."""
+
+    image_text: NonNegative = 1.0
+    image_structured: NonNegative = 1.0
+    text_structured: NonNegative = 1.0
+    image_reconstruction: NonNegative = 1.0
+    text_reconstruction: NonNegative = 1.0
+    grading: NonNegative = 1.0
+
+
+class LossConfig(Section):
+    """The six losses and how they are weighed."""
+
+    weighting: Literal["softmax", "uncertainty", "fixed"] = "softmax"
+    floor: Annotated[float, Field(ge=0.0, lt=1 / 6)] = 0.0  # least softmax weight of each loss
+    fixed: FixedWeights = FixedWeights()
+    temperature: Positive = 0.07
+    contrastive_source: Literal["unimodal", "paired"] = "unimodal"
+    contrastive_targets: Literal["identity", "equal_notes"] = "identity"
+    mask_notes: bool = True  # grading reads the note without sentences that state the grade
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    class_balance: Fraction = 0.0  # exponent on inverse training frequency of each grade
+
+
+class AugmentationConfig(Section):
+    """Random changes to training photographs."""
+
+    flips: bool = True
+    rotation_degrees: Annotated[float, Field(ge=0.0, le=180.0)] = 15.0
+    brightness: Fraction = 0.1
+    contrast: Fraction = 0.1
+
+
+class TrainingConfig(Section):
+    """The optimiser and its schedule; `local_steps` is what a site does in one round."""
+
+    optimizer: Literal["adamw"] = "adamw"
+    learning_rate: Positive = 1e-4
+    weight_decay: NonNegative = 0.01
+    gradient_norm: Positive = 1.0
+    batch_size: Count = 8
+    local_steps: Count = 100
+    schedule: Literal["plateau", "cosine", "constant"] = "plateau"
+    warmup_rounds: Natural = 0
+    plateau_patience: Natural = 5  # rounds
+    plateau_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    early_stopping: Natural = 10  # rounds without a better validation loss; 0 is off
+    modality_dropout: Fraction = 0.1
+    augmentation: AugmentationConfig = AugmentationConfig()
+    proximal: NonNegative = 0.0  # FedProx mu; used with strategy fedprox only
+
+
+class DataConfig(Section):
+    """Where records come from and how patients are split (train, validation; the rest is test)."""
+
+    adapter: str = "brset"
+    split: tuple[Fraction, Fraction] = (0.8, 0.1)
+    minimum_cell: Natural = 0
+
+    @model_validator(mode="after")
+    def _leaves_a_test_set(self) -> DataConfig:
+        if self.split[0] <= 0 or sum(self.split) > 1:
+            raise ValueError("train must be above 0 and train + validation at most 1")
+        return self
+
+
+class ServerOptimizerConfig(Section):
+    """Server-side optimiser of fedavgm, fedadam and fedyogi (Flower's own implementations)."""
+
+    learning_rate: Positive = 1.0
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    adaptive_learning_rate: Positive = 0.01
+    beta_1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    beta_2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
+    tau: Positive = 1e-3
+
+
+class FederationConfig(Section):
+    """Who trains together, for how long, and how updates become a model."""
+
+    partition: Literal["center", "camera", "dirichlet", "iid"] = "center"
+    sites: Natural = 0  # 0: as many as the partition has (center, camera) or 3
+    alpha: Positive = 0.5  # Dirichlet concentration; smaller is more skewed
+    rounds: Count = 20
+    strategy: Literal["fedavg", "fedprox", "fedavgm", "fedadam", "fedyogi"] = "fedavg"
+    quorum: Count = 1  # fewer usable updates than this and the round is not a round
+    norm_bound: Positive = 1e3  # L2 norm of an update above which it is quarantined
+    server_optimizer: ServerOptimizerConfig = ServerOptimizerConfig()
+
+
+class EvaluationConfig(Section):
+    """Bootstrap over patients, and batch size of inference."""
+
+    resamples: Count = 1000
+    bootstrap_seed: Natural = 0
+    batch_size: Count = 64
+    comparison: bool = True  # train each site alone and all data pooled beside the federation
+
+
+class RuntimeConfig(Section):
+    """The machine: engine, processes and threads."""
+
+    engine: Literal["inline", "ray"] = "inline"
+    jobs: Natural = 0  # processes; 0 is one per core
+    threads: Count = 1  # torch threads in each process
+
+
+class Config(Section):
+    """Everything that decides a run."""
+
+    preset: str = "paper"
+    seed: Natural = 0
+    model: ModelConfig = ModelConfig()
+    losses: LossConfig = LossConfig()
+    training: TrainingConfig = TrainingConfig()
+    data: DataConfig = DataConfig()
+    federation: FederationConfig = FederationConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+
+    @model_validator(mode="after")
+    def _reconstruction_needs_decoders(self) -> Config:
+        if self.losses.weighting == "fixed" and not self.model.decoders.enabled:
+            fixed = self.losses.fixed
+            if fixed.image_reconstruction or fixed.text_reconstruction:
+                raise ValueError(
+                    "reconstruction losses need model.decoders.enabled = true, or a weight of 0 in losses.fixed"
+                )
+        return self

@@ -1,0 +1,53 @@
+"""A weighted sum of updates that is exact, whatever the order of arrival.
+
+Floating-point sums depend on their order; integers do not. Each update's difference to the round's base is rounded
+to a multiple of 2**-36, multiplied by its integer weight and added in int64. With |difference| <= 2**7 and weights
+summing to at most 2**20, the sum stays below 2**63. Memory is one int64 array a tensor, however many sites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_model.exchange.parameters import Arrays
+
+SCALE_BITS = 36
+LARGEST_DIFFERENCE = 2.0**7
+LARGEST_WEIGHT = 2**20
+
+
+class FixedPointSum:
+    """Running sum of weight * (update - base)."""
+
+    def __init__(self, base: Mapping[str, NDArray[np.float32]]) -> None:
+        self.base = base
+        self.weight = 0
+        self.sums = {name: np.zeros(array.shape, dtype=np.int64) for name, array in base.items()}
+
+    def add(self, update: Mapping[str, NDArray[np.float32]], weight: int) -> None:
+        """Add one update. Raises OverflowError, leaving the sum as it was, where a bound would be passed."""
+        if weight < 1 or self.weight + weight > LARGEST_WEIGHT:
+            raise OverflowError(f"weights must be positive and sum to at most {LARGEST_WEIGHT}")
+        differences = {name: self._difference(name, update[name]) for name in self.base}
+        for name, difference in differences.items():
+            self.sums[name] += difference * weight
+        self.weight += weight
+
+    def mean(self) -> Arrays:
+        """base + sum / weight, fp32. Raises ZeroDivisionError before anything was added."""
+        if self.weight == 0:
+            raise ZeroDivisionError("no update was added")
+        scale = float(self.weight) * 2.0**SCALE_BITS
+        return {
+            name: (base.astype(np.float64) + self.sums[name] / scale).astype(np.float32)
+            for name, base in self.base.items()
+        }
+
+    def _difference(self, name: str, value: NDArray[np.float32]) -> NDArray[np.int64]:
+        difference = value.astype(np.float64) - self.base[name]
+        if difference.size and not np.abs(difference).max() <= LARGEST_DIFFERENCE:  # also catches NaN
+            raise OverflowError(f"{name} differs from its base by more than {LARGEST_DIFFERENCE:g}")
+        return np.rint(difference * 2.0**SCALE_BITS).astype(np.int64)

@@ -1,0 +1,24 @@
+"""Payload to Flower's RecordDict and back; imported by the two apps only."""
+
+from __future__ import annotations
+
+import json
+
+from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
+
+from shared_model.exchange.payload import Payload
+
+
+def to_records(payload: Payload) -> RecordDict:
+    """Arrays as an ArrayRecord, fields as one JSON string (ConfigRecord refuses None and nesting)."""
+    arrays = ArrayRecord({name: Array(array) for name, array in payload.arrays.items()})
+    return RecordDict({"arrays": arrays, "fields": ConfigRecord({"json": payload.fields_json()})})
+
+
+def from_records(records: RecordDict) -> Payload:
+    """The payload; KeyError or ValueError for a message that is not one of ours."""
+    arrays = {name: array.numpy() for name, array in records.array_records["arrays"].items()}
+    fields = json.loads(str(records.config_records["fields"]["json"]))
+    if not isinstance(fields, dict):
+        raise ValueError("the fields of a message are not a JSON object")
+    return Payload(arrays, fields)

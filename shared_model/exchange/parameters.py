@@ -1,0 +1,91 @@
+"""The three kinds of parameter, named once.
+
+trunk: frozen, never travels, its fingerprint is compared when a site joins. shared: travels. local: stays at the
+site (the decoders by default, since they can memorise a photograph or a note).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shared_model.config.schema import ModelConfig
+from shared_model.errors import ConfigError
+from shared_model.losses import Objective
+
+Kind = Literal["trunk", "shared", "local"]
+Arrays = dict[str, NDArray[np.float32]]
+
+
+def parameter_kinds(objective: Objective) -> dict[str, Kind]:
+    """Kind of every tensor of the objective's state (parameters, and buffers as trunk)."""
+    config: ModelConfig = objective.model.config
+    trainable = {name for name, parameter in objective.named_parameters() if parameter.requires_grad}
+    prefixes = tuple(f"model.{module}." for module in config.local)
+    _check_local(objective, config)
+    kinds: dict[str, Kind] = {}
+    for name in objective.state_dict():
+        if name not in trainable:
+            kinds[name] = "trunk"
+        else:
+            kinds[name] = "local" if prefixes and name.startswith(prefixes) else "shared"
+    return kinds
+
+
+def _check_local(objective: Objective, config: ModelConfig) -> None:
+    modules = {name for name, _ in objective.model.named_children()} | {"image_decoder", "text_decoder"}
+    for name in config.local:
+        if name.split(".")[0] not in modules:
+            raise ConfigError(
+                f"the model has no part {name!r}", where="model.local", fix=f"use parts of: {', '.join(sorted(modules))}"
+            )
+
+
+def shared_tensors(objective: Objective) -> Arrays:
+    """Copies of the tensors that travel, fp32, in the model's order."""
+    return _tensors(objective, "shared")
+
+
+def local_tensors(objective: Objective) -> Arrays:
+    """Copies of the tensors that stay at the site."""
+    return _tensors(objective, "local")
+
+
+def _tensors(objective: Objective, kind: Kind) -> Arrays:
+    state = objective.state_dict()
+    kinds = parameter_kinds(objective)
+    return {name: read_tensors(state[name]) for name in state if kinds[name] == kind}
+
+
+def read_tensors(tensor: Tensor) -> NDArray[np.float32]:
+    """A tensor as an fp32 array of its own memory."""
+    return tensor.detach().to(torch.float32).cpu().numpy().copy()
+
+
+def write_tensors(objective: Objective, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+    """Copy arrays into the objective's tensors of the same names, shapes and nothing else (KeyError, ValueError)."""
+    state = objective.state_dict()
+    with torch.no_grad():
+        for name, array in arrays.items():
+            target = state[name]
+            if tuple(target.shape) != tuple(array.shape):
+                raise ValueError(f"{name}: {tuple(array.shape)} does not fit {tuple(target.shape)}")
+            target.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+
+
+def trunk_fingerprint(objective: Objective) -> str:
+    """SHA-256 over name, shape and bytes of every trunk tensor: equal only if all sites stand on the same trunk."""
+    digest = hashlib.sha256()
+    state = objective.state_dict()
+    for name, kind in parameter_kinds(objective).items():
+        if kind == "trunk":
+            tensor = state[name].detach().cpu().contiguous()
+            digest.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype};".encode())
+            digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()

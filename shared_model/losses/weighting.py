@@ -1,0 +1,44 @@
+"""How six losses become one: the paper's softmax, Kendall's uncertainty, or fixed weights.
+
+Softmax weights are kept because the paper has them; descent moves them to whichever loss is smallest
+(dL/dalpha_i = w_i (L_i - sum_j w_j L_j)), so watch them in the report or give them a floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from shared_model.config.schema import LOSS_NAMES, LossConfig
+
+
+class LossWeighting(nn.Module):
+    """`forward`: named scalar losses (absent ones left out) to their weighted sum."""
+
+    def __init__(self, config: LossConfig) -> None:
+        super().__init__()
+        self.kind = config.weighting
+        self.floor = config.floor
+        self.fixed = {name: float(getattr(config.fixed, name)) for name in LOSS_NAMES}
+        if self.kind != "fixed":
+            self.alpha = nn.Parameter(torch.zeros(len(LOSS_NAMES)))
+
+    def weights(self) -> dict[str, Tensor]:
+        """The present weight of each loss, differentiable."""
+        if self.kind == "fixed":
+            return {name: torch.tensor(value) for name, value in self.fixed.items()}
+        if self.kind == "softmax":
+            softmax = torch.softmax(self.alpha, dim=0) * (1 - len(LOSS_NAMES) * self.floor) + self.floor
+            return dict(zip(LOSS_NAMES, softmax, strict=True))
+        precision = torch.exp(-self.alpha)  # alpha is the log variance of Kendall et al. 2018
+        return dict(zip(LOSS_NAMES, precision, strict=True))
+
+    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+        weights = self.weights()
+        total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+        if self.kind == "uncertainty":
+            used = [index for index, name in enumerate(LOSS_NAMES) if name in losses]
+            total = total + self.alpha[used].sum() / 2
+        return total

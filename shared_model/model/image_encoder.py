@@ -1,0 +1,76 @@
+"""Image encoder: any timm vision transformer, optionally behind a convolutional stem.
+
+A plain patch embedding needs pretraining; four strided convolutions in its place (Xiao et al. 2021, "Early
+convolutions help transformers see better") let a small transformer learn lesions from a thousand photographs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from shared_model.config.schema import ImageEncoderConfig
+from shared_model.errors import ConfigError
+from shared_model.model.freezing import freeze_blocks
+
+
+class ConvolutionalStem(nn.Sequential):
+    """Photographs (B, 3, S, S) to a (B, width, S/16, S/16) map in four stride-2 steps.
+
+    Group normalisation, not batch normalisation: running statistics of one site would travel to the others and
+    differ between training and evaluation.
+    """
+
+    def __init__(self, width: int) -> None:
+        channels = [3, width // 4, width // 2, width, width]
+        layers: list[nn.Module] = []
+        for inner, outer in zip(channels, channels[1:], strict=False):
+            layers += [
+                nn.Conv2d(inner, outer, 3, stride=2, padding=1, bias=False),
+                nn.GroupNorm(max(1, outer // 8), outer),
+                nn.GELU(),
+            ]
+        super().__init__(*layers, nn.Conv2d(width, width, 1))
+
+
+class ImageEncoder(nn.Module):
+    """`forward`: standardised photographs (B, 3, S, S) to tokens (B, 1 + (S/16)**2, width), CLS first."""
+
+    def __init__(self, config: ImageEncoderConfig) -> None:
+        super().__init__()
+        self.vit = _create(config)
+        self.width = int(cast(int, self.vit.embed_dim))
+        if config.stem == "convolutional":
+            cast(Any, self.vit.patch_embed).proj = ConvolutionalStem(self.width)
+        stem = [self.vit.patch_embed, self.vit.cls_token, self.vit.pos_embed]
+        freeze_blocks(stem, self.vit.blocks, config.frozen_blocks, key="model.image.frozen_blocks")
+
+    def forward(self, image: Tensor) -> Tensor:
+        tokens: Tensor = self.vit.forward_features(image)
+        return tokens
+
+
+def _create(config: ImageEncoderConfig) -> Any:
+    sizes = {"embed_dim": config.width, "depth": config.depth, "num_heads": config.heads}
+    overrides = {name: value for name, value in sizes.items() if value}
+    if not timm.is_model(config.name):
+        raise ConfigError(
+            f"timm has no model {config.name!r}",
+            where="model.image.name",
+            fix="use the name of a timm vision transformer, e.g. vit_base_patch16_224",
+        )
+    vit = timm.create_model(
+        config.name, pretrained=False, num_classes=0, img_size=config.size, **overrides
+    )
+    needed = ("patch_embed", "blocks", "cls_token", "pos_embed", "embed_dim")
+    missing = [name for name in needed if getattr(vit, name, None) is None]
+    if missing or not isinstance(vit.cls_token, torch.nn.Parameter):
+        raise ConfigError(
+            f"{config.name!r} is not a vision transformer with a CLS token (no {', '.join(missing)})",
+            where="model.image.name",
+            fix="use a timm vision transformer, e.g. vit_base_patch16_224",
+        )
+    return vit

@@ -1,0 +1,81 @@
+"""Text encoder: any transformers encoder by name; Bio-ClinicalBERT's shape by default.
+
+Only the first `kept_tokens` after CLS go on to fusion, as in the source paper; the encoder itself reads more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, BertConfig, BertModel
+
+from shared_model.config.schema import TextEncoderConfig
+from shared_model.errors import ConfigError
+from shared_model.model.freezing import freeze_blocks
+
+BIO_CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
+
+
+class TextEncoder(nn.Module):
+    """`forward`: token ids and mask (B, L) to tokens (B, min(L, 1 + kept_tokens), width), CLS first."""
+
+    def __init__(self, config: TextEncoderConfig) -> None:
+        super().__init__()
+        self.encoder = _create(config)
+        self.width = int(self.encoder.config.hidden_size)
+        self.vocabulary = int(self.encoder.config.vocab_size)
+        self.kept = 1 + config.kept_tokens
+        embeddings = getattr(self.encoder, "embeddings", None)
+        layers = self.encoder.encoder.layer if hasattr(self.encoder, "encoder") else self.encoder.layers
+        freeze_blocks([], layers, config.frozen_blocks, key="model.text.frozen_blocks")
+        if config.freeze_embeddings and embeddings is not None:
+            for parameter in embeddings.parameters():
+                parameter.requires_grad_(False)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        hidden: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return hidden[:, : self.kept]
+
+
+def _create(config: TextEncoderConfig) -> Any:
+    if config.width:
+        shape = BertConfig(
+            vocab_size=config.vocabulary,
+            hidden_size=config.width,
+            num_hidden_layers=config.depth or 2,
+            num_attention_heads=config.heads or 2,
+            intermediate_size=config.feed_forward or 4 * config.width,
+            max_position_embeddings=max(512, config.maximum_tokens),
+        )
+        return BertModel(shape, add_pooling_layer=False)
+    if config.weights:
+        return _from_shape(AutoConfig.from_pretrained(_folder(config), local_files_only=True))
+    if config.name == BIO_CLINICAL_BERT:  # its shape is known without asking a hub
+        return BertModel(BertConfig(vocab_size=config.vocabulary), add_pooling_layer=False)
+    try:
+        return _from_shape(AutoConfig.from_pretrained(config.name, local_files_only=True))
+    except OSError:
+        raise ConfigError(
+            f"the shape of text encoder {config.name!r} is not in the local hub cache",
+            where="model.text.name",
+            fix="put the model's folder in model.text.weights, or set model.text.width, depth, heads for a BERT",
+        ) from None
+
+
+def _from_shape(shape: Any) -> Any:
+    if shape.model_type == "bert":
+        return BertModel(shape, add_pooling_layer=False)
+    return AutoModel.from_config(shape)
+
+
+def _folder(config: TextEncoderConfig) -> Path:
+    folder = Path(config.weights)
+    if not (folder / "config.json").is_file():
+        raise ConfigError(
+            "the folder of the text encoder has no config.json",
+            where=f"model.text.weights = {config.weights}",
+            fix="give a folder saved by transformers (config.json, model.safetensors, tokenizer files)",
+        )
+    return folder
