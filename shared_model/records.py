@@ -2,11 +2,15 @@
 
 Adapters turn a hospital's own tables into this one; nothing after them knows where a row came from. Every
 field but the record, the patient and the image path may be missing. Codings follow BRSET (PhysioNet), with
-categories turned into words or 0/1.
+categories turned into words or 0/1. Text columns are of pandas 3's own `str` dtype: a missing text is NaN,
+so ask with `isna()`, never with `is None`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
@@ -31,6 +35,8 @@ FINDINGS = (
     "other",
 )
 
+TEXT = pd.StringDtype(na_value=np.nan)  # what pandas 3 calls `str`
+
 # Order of the six inputs of the structured MLP.
 STRUCTURED = ("age", "sex", "eye", "diabetes_duration", "insulin", "diabetes")
 
@@ -44,18 +50,18 @@ def _flag() -> pa.Column:
 
 
 def _text() -> pa.Column:
-    return pa.Column(object, nullable=True)
+    return pa.Column(TEXT, nullable=True)
 
 
 SCHEMA = pa.DataFrameSchema(
     {
-        "record_id": pa.Column(object, unique=True),
-        "patient_id": pa.Column(object),
-        "image_path": pa.Column(object),
+        "record_id": pa.Column(TEXT, unique=True),
+        "patient_id": pa.Column(TEXT),
+        "image_path": pa.Column(TEXT),
         "center": _text(),
         "camera": _text(),
         "image_field": _flag(),  # 1 where the field is bad; used by the centre proxies only
-        "note": _text(),  # full note, None where nothing was recorded
+        "note": _text(),  # full note, missing where nothing was recorded
         "masked_note": _text(),  # the same without any sentence that states the grade; "" is a note
         "age": pa.Column(float, pa.Check.in_range(0, 120), nullable=True),  # years
         "sex": _flag(),  # 1 male, 0 female
@@ -66,7 +72,7 @@ SCHEMA = pa.DataFrameSchema(
         "icdr": _grade(),
         "sdrg": _grade(),
         **{f"finding_{name}": _flag() for name in FINDINGS},
-        "split": pa.Column(object, pa.Check.isin(SPLITS), nullable=True),
+        "split": pa.Column(TEXT, pa.Check.isin(SPLITS), nullable=True),
     },
     strict=True,
     ordered=True,
@@ -76,6 +82,24 @@ SCHEMA = pa.DataFrameSchema(
 COLUMNS = tuple(SCHEMA.columns)
 
 
+def build(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+    """The canonical table of these columns, in order and in SCHEMA's dtypes; a column not given is missing.
+
+    columns: name of SCHEMA -> one value a record, None or NaN where missing. Raises KeyError for a name that
+    SCHEMA does not have and pandera's SchemaErrors for values that do not fit.
+    """
+    unknown = set(columns) - set(COLUMNS)
+    if unknown:
+        raise KeyError(f"not columns of the canonical record: {sorted(unknown)}")
+    length = len(next(iter(columns.values()), ()))
+    series = {}
+    for name, column in SCHEMA.columns.items():
+        values = list(columns.get(name, [None] * length))
+        series[name] = pd.Series(values, dtype=column.dtype.type)
+    return validate(pd.DataFrame(series))
+
+
 def validate(table: pd.DataFrame) -> pd.DataFrame:
     """The table itself, once it fits SCHEMA; pandera's SchemaErrors (a programming error here) if not."""
-    return SCHEMA.validate(table, lazy=True)
+    checked: pd.DataFrame = SCHEMA.validate(table, lazy=True)
+    return checked

@@ -1,0 +1,1 @@
+"""What a site does with its canonical records: masks notes, splits, decodes photographs, sums up."""
