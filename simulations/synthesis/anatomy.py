@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulations.synthesis.labels import Eye, Generator
+from simulations.synthesis.rates import Floats
 
 Points = NDArray[np.float64]  # (n, 2)
 
@@ -20,6 +21,7 @@ STEPS = np.linspace(0.0, 1.0, 25)
 BERNSTEIN = np.stack(
     [(1 - STEPS) ** 3, 3 * STEPS * (1 - STEPS) ** 2, 3 * STEPS**2 * (1 - STEPS), STEPS**3], axis=1
 )
+TAPER = 0.45  # width of a vessel's end over its beginning
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,12 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Vessel:
-    """One vessel: its course, its width at each point, and whether it is a vein."""
+class Vessels:
+    """Vessels of one order: their courses, their widths at the beginning, and which are veins."""
 
-    course: Points  # (n, 2)
-    width: NDArray[np.float64]  # (n,)
-    vein: bool
+    courses: Points  # (n, points, 2)
+    width: Floats  # (n,)
+    vein: NDArray[np.bool_]  # (n,)
     main: bool
 
 
@@ -53,7 +55,7 @@ class Anatomy:
     """A healthy eye, ready for lesions."""
 
     style: Style
-    vessels: tuple[Vessel, ...]
+    vessels: tuple[Vessels, ...]  # finest first
     disc: Points
     disc_radius: float
     cup_ratio: float
@@ -80,23 +82,14 @@ def draw_style(rng: Generator) -> Style:
 def draw_anatomy(style: Style, eye: Eye, rng: Generator) -> Anatomy:
     """The healthy structures of one eye; `eye` gives the findings that change them."""
     cupped = "increased_cup_disc" in eye.findings
-    narrowed = "hypertensive_retinopathy" in eye.findings
     ratio = float(np.clip(rng.normal(0.72, 0.06), 0.6, 0.88)) if cupped else style.cup_ratio
     disc = style.disc + rng.normal(0.0, 0.004, 2)
-    mains = _main_vessels(style, disc, rng)
-    branches = [branch for main in mains for branch in _branches(main, style, rng, depth=0)]
-    twigs = [
-        twig
-        for branch in branches
-        if len(branch.course) > 8
-        for twig in _branches(branch, style, rng, depth=1)
-    ]
-    vessels = [*twigs, *branches, *mains, *_macular_twigs(style, disc, rng)]
-    if narrowed:
-        vessels = [v if v.vein else Vessel(v.course, v.width * 0.6, v.vein, v.main) for v in vessels]
+    mains = _main_vessels(style, disc, "hypertensive_retinopathy" in eye.findings, rng)
+    branches = _branches(mains, 44, (0.10, 0.30), style, rng)
+    twigs = _branches(branches, 30, (0.05, 0.12), style, rng)
     return Anatomy(
         style=style,
-        vessels=tuple(sorted(vessels, key=lambda v: (v.vein, v.main))),
+        vessels=(_macular_twigs(style, disc, rng), twigs, branches, mains),
         disc=disc,
         disc_radius=style.disc_radius,
         cup_ratio=ratio,
@@ -105,78 +98,88 @@ def draw_anatomy(style: Style, eye: Eye, rng: Generator) -> Anatomy:
     )
 
 
-def _main_vessels(style: Style, disc: Points, rng: Generator) -> list[Vessel]:
+def _main_vessels(style: Style, disc: Points, narrowed: bool, rng: Generator) -> Vessels:
     """An artery and a vein for each quadrant, leaving the disc as cubic curves."""
-    vessels = []
+    vein = np.arange(8) >= 4
+    courses = []
     for k in range(8):
-        up = -1.0 if k % 2 else 1.0
-        vein = k >= 4
-        swing = style.arcade + (0.018 if vein else -0.018)
+        swing = style.arcade + (0.018 if vein[k] else -0.018)
         if (k // 2) % 2 == 0:  # temporal arcade
             control = [(0, 0), (0.02, 0.22 + swing), (-0.28, 0.37 + swing), (-0.76, 0.15 + 3 * swing)]
         else:  # nasal
             control = [(0, 0), (0.03, 0.10 + swing), (0.12, 0.20), (0.24, 0.34 + swing)]
-        points = disc + np.array(control) * (1.0, up)
+        points = disc + np.array(control) * (1.0, -1.0 if k % 2 else 1.0)
         points[1:] += style.jitter[k, 1:] + rng.normal(0.0, 0.006, (3, 2))
-        course = BERNSTEIN @ points
-        course += _wander(len(course), 0.0035 * style.tortuosity, rng)
-        width = style.calibre * (0.0135 if vein else 0.0100) * np.linspace(1.0, 0.45, len(course))
-        vessels.append(Vessel(course, width, vein, True))
-    return vessels
+        courses.append(BERNSTEIN @ points)
+    wander = _wander(style.tortuosity, rng)
+    calibre = np.where(vein, 0.0135, 0.0062 if narrowed else 0.0100) * style.calibre
+    return Vessels(np.stack(courses) + wander, calibre, vein, True)
 
 
-def _wander(n: int, size: float, rng: Generator) -> Points:
-    """A smooth sideways drift, zero at the start."""
-    phase = rng.uniform(0, 2 * np.pi, (2, 2))
-    t = np.linspace(0, 1, n)[:, None]
-    waves = np.sin(phase[0] + 9 * t) - np.sin(phase[0]) + 0.6 * (np.sin(phase[1] + 21 * t) - np.sin(phase[1]))
-    return np.asarray(size * waves)
+def _wander(tortuosity: float, rng: Generator) -> Points:
+    """Smooth sideways drifts of the main vessels, zero at the disc; (8, points, 2)."""
+    phase = rng.uniform(0, 2 * np.pi, (2, 8, 1, 2))
+    t = STEPS[:, None]
+    slow, fast = np.sin(phase[0] + 9 * t) - np.sin(phase[0]), np.sin(phase[1] + 21 * t) - np.sin(phase[1])
+    return np.asarray(0.0035 * tortuosity * (slow + 0.6 * fast))
 
 
-def _branches(parent: Vessel, style: Style, rng: Generator, depth: int) -> list[Vessel]:
-    """Side branches of a vessel, alternating sides and bending away from it."""
-    count = rng.integers(4, 8) if depth == 0 else rng.integers(0, 3)
-    side = 1.0 if rng.random() < 0.5 else -1.0
-    n = len(parent.course)
-    found = []
-    for at in np.sort(rng.integers(max(2, n // 7), n - 2, count)):
-        heading = parent.course[at + 1] - parent.course[at]
-        angle = np.arctan2(heading[1], heading[0]) + side * rng.uniform(0.4, 0.95)
-        length = rng.uniform(0.10, 0.30) if depth == 0 else rng.uniform(0.05, 0.13)
-        width = parent.width[at] * (0.62 if depth == 0 else 0.7)
-        found.append(
-            _twig(
-                parent.course[at], angle, -side * rng.uniform(0, 0.8), length, width, parent.vein, style, rng
-            )
-        )
-        side = -side
-    return found
+def _branches(
+    parents: Vessels, count: int, length: tuple[float, float], style: Style, rng: Generator
+) -> Vessels:
+    """Side branches at random places, mostly of the long parents, bending back along them."""
+    n, points = parents.courses.shape[:2]
+    reach = np.hypot(*(parents.courses[:, -1] - parents.courses[:, 0]).T)
+    parent = rng.choice(n, count, p=reach / reach.sum())
+    at = rng.integers(points // 6, points - 2, count)
+    along = parents.courses[parent, at + 1] - parents.courses[parent, at]
+    side = np.where(rng.random(count) < 0.5, 1.0, -1.0)
+    angle = np.arctan2(along[:, 1], along[:, 0]) + side * rng.uniform(0.35, 0.85, count)
+    taper = 1 - (1 - TAPER) * at / (points - 1)
+    return _grow(
+        start=parents.courses[parent, at],
+        angle=angle,
+        bend=-side * rng.uniform(0, 0.7, count),
+        length=rng.uniform(*length, count),
+        width=parents.width[parent] * taper * 0.62,
+        vein=parents.vein[parent],
+        style=style,
+        rng=rng,
+    )
 
 
-def _twig(
+def _grow(
+    *,
     start: Points,
-    angle: float,
-    bend: float,
-    length: float,
-    width: float,
-    vein: bool,
+    angle: Floats,
+    bend: Floats,
+    length: Floats,
+    width: Floats,
+    vein: NDArray[np.bool_],
     style: Style,
     rng: Generator,
-) -> Vessel:
-    n = max(6, int(length / 0.014))
-    headings = angle + np.linspace(0, bend, n) + np.cumsum(rng.normal(0, 0.10 * style.tortuosity, n))
-    steps = np.stack([np.cos(headings), np.sin(headings)], axis=1) * (length / n)
-    steps[0] = 0
-    return Vessel(start + np.cumsum(steps, axis=0), width * np.linspace(1.0, 0.45, n), vein, False)
+) -> Vessels:
+    """Vessels that leave `start` at `angle`, turn by `bend` on the way and wander as the style has it."""
+    n, points = len(start), 12
+    t = np.linspace(0, 1, points)
+    drift = np.cumsum(rng.normal(0, 0.10 * style.tortuosity, (n, points)), axis=1)
+    heading = angle[:, None] + bend[:, None] * t + drift
+    steps = np.stack([np.cos(heading), np.sin(heading)], axis=-1) * (length / (points - 1))[:, None, None]
+    steps[:, 0] = 0
+    return Vessels(start[:, None] + np.cumsum(steps, axis=1), width, vein, False)
 
 
-def _macular_twigs(style: Style, disc: Points, rng: Generator) -> list[Vessel]:
+def _macular_twigs(style: Style, disc: Points, rng: Generator) -> Vessels:
     """The thin vessels that run from the disc's temporal edge towards the fovea and stop short of it."""
-    twigs = []
-    for k in range(4):
-        angle = np.pi + rng.normal(0, 0.25) + (0.30 if k % 2 else -0.30)
-        start = disc + style.disc_radius * 0.6 * np.array([np.cos(angle), np.sin(angle)])
-        twigs.append(
-            _twig(start, angle, rng.normal(0, 0.3), rng.uniform(0.12, 0.22), 0.0048, k >= 2, style, rng)
-        )
-    return twigs
+    angle = np.pi + rng.normal(0, 0.25, 4) + np.array([0.30, -0.30, 0.30, -0.30])
+    out = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return _grow(
+        start=disc + style.disc_radius * 0.6 * out,
+        angle=angle,
+        bend=rng.normal(0, 0.3, 4),
+        length=rng.uniform(0.12, 0.22, 4),
+        width=np.full(4, 0.0048),
+        vein=np.array([False, False, True, True]),
+        style=style,
+        rng=rng,
+    )

@@ -7,7 +7,9 @@ eye, and the mean colour is set after the lesions are drawn: none of them can gi
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ from PIL import Image, ImageFilter
 from simulations.synthesis.labels import Generator
 
 Plane = NDArray[np.float32]  # (height, width)
+Bytes = NDArray[np.uint8]  # (height, width, 3)
+FULL = np.float32(255)
 COMMENT_LIMIT = 65_533  # bytes of payload in one JPEG comment segment
 
 
@@ -40,15 +44,15 @@ class Camera:
 
 CAMERAS = {
     "paulista": Camera(
-        "Canon CR", 384, 296, 1.12, (0.71, 0.36, 0.135), 0.11, 0.07, (0.25, 0.45), (0.45, 0.8), (0.006, 0.018),
+        "Canon CR", 384, 296, 1.12, (0.71, 0.36, 0.135), 0.11, 0.07, (0.12, 0.55), (0.45, 0.8), (0.006, 0.018),
         (84, 95), (52_000, 60_000), 40.0,
     ),
     "ipiranga": Camera(
-        "NIKON NF5050", 416, 328, 1.18, (0.76, 0.38, 0.125), 0.12, 0.08, (0.40, 0.60), (0.7, 1.15), (0.010, 0.024),
+        "NIKON NF5050", 416, 328, 1.18, (0.76, 0.38, 0.125), 0.12, 0.08, (0.25, 0.68), (0.7, 1.15), (0.010, 0.024),
         (78, 92), (60_000, 70_000), None,
     ),
     "moema": Camera(
-        "Canon CR", 360, 284, 0.985, (0.62, 0.33, 0.15), 0.12, 0.08, (0.15, 0.35), (0.5, 1.0), (0.008, 0.022),
+        "Canon CR", 360, 284, 0.985, (0.62, 0.33, 0.15), 0.12, 0.08, (0.05, 0.45), (0.5, 1.0), (0.008, 0.022),
         (70, 90), (46_000, 54_000), 40.0,
     ),
 }  # fmt: skip
@@ -76,25 +80,41 @@ class Field:
     mask: Plane  # 1 inside, 0 outside
 
 
-def draw_field(camera: Camera, dark: bool, rng: Generator) -> Field:
-    """Vignetting, an off-centre reflex and a tilt of the light, within the camera's round field."""
-    y, x = np.mgrid[0 : camera.height, 0 : camera.width].astype(np.float32)
-    radius = camera.field * camera.height / 2
-    x = (x - (camera.width - 1) / 2 - rng.normal(0, 1.0)) / np.float32(radius)
-    y = (y - (camera.height - 1) / 2 - rng.normal(0, 1.0)) / np.float32(radius)
-    distance = x * x + y * y
-    mask = np.clip((1 - np.sqrt(distance)) * (radius / 2.0) + 0.5, 0, 1)
+@cache
+def _grid(width: int, height: int, field: float) -> tuple[Plane, Plane, Plane]:
+    """x, y and the squared distance from the centre, in radii of the round field."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    radius = np.float32(field * height / 2)
+    x, y = (x - np.float32((width - 1) / 2)) / radius, (y - np.float32((height - 1) / 2)) / radius
+    return x, y, x * x + y * y
+
+
+@cache
+def _mask(camera: Camera) -> Plane:
+    x, y, distance = _grid(camera.width, camera.height, camera.field)
+    edge = camera.field * camera.height / 4  # a rim two pixels wide
+    mask = np.clip((1 - np.sqrt(distance)) * np.float32(edge) + np.float32(0.5), 0, 1)
     if camera.notch is not None:
         angle = np.deg2rad(camera.notch)
-        mask = np.where(np.hypot(x - np.cos(angle), y + np.sin(angle)) < 0.022, 0, mask)
-    spot = rng.normal(0, 0.25, 2)
-    reflex = np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / 0.45)
-    tilt = rng.normal(0, 0.12, 2)
-    light = (1 - rng.uniform(*camera.vignette) * distance) * (1 + rng.uniform(0, 0.3) * reflex)
-    light *= 1 + tilt[0] * x + tilt[1] * y
+        away = np.hypot(x - np.float32(np.cos(angle)), y + np.float32(np.sin(angle)))
+        mask = np.where(away < 0.022, np.float32(0), mask)
+    return mask
+
+
+def draw_field(camera: Camera, dark: bool, rng: Generator) -> Field:
+    """Vignetting, an off-centre reflex and a tilt of the light, within the camera's round field."""
+    x, y, distance = _grid(camera.width, camera.height, camera.field)
+    left, up = rng.normal(0, 0.25), rng.normal(0, 0.25)
+    across, down = rng.normal(0, 0.12), rng.normal(0, 0.12)
+    reflex, fall = rng.uniform(0, 0.45), rng.uniform(*camera.vignette)
+    # The reflex is a Gaussian about (left, up); it is smooth, so every fourth pixel of it is enough.
+    coarse = np.exp(((x[::4, ::4] - left) ** 2 + (y[::4, ::4] - up) ** 2) / -0.45) * reflex
+    size = (camera.width, camera.height)
+    bright = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BILINEAR), np.float32)
+    light = (1 - fall * distance) * (1 + bright) * (1 + across * x + down * y)
     if dark:
-        light *= np.clip(1 + rng.choice([-1, 1]) * 1.1 * x, 0.12, 1)
-    return Field(np.clip(light, 0.05, None).astype(np.float32), mask.astype(np.float32))
+        light *= np.clip(1 + rng.choice([-1.1, 1.1]) * x, 0.12, 1).astype(np.float32)
+    return Field(np.maximum(light, np.float32(0.05)), _mask(camera))
 
 
 def expose(
@@ -102,28 +122,47 @@ def expose(
 ) -> Image.Image:
     """The sensor's picture. planes: reflectance of the retina, red green blue, each (height, width).
 
-    Each channel's mean over the field is set to a value drawn for this photograph.
+    Each channel's mean over the field is set to a value drawn for this photograph, after the lesions.
     """
     area = float(field.mask.sum())
+    lit_field = field.light * field.mask
+    distance = _grid(camera.width, camera.height, camera.field)[2]
     shared = rng.normal(0, camera.exposure) - (0.6 if "illumination" in bad else 0.0)
-    pixels = np.empty((camera.height, camera.width, 3), np.float32)
+    pixels = np.empty((camera.height, camera.width, 3), np.uint8)
     for k, plane in enumerate(planes):
-        lit = np.minimum(plane * field.light, 6.0) * field.mask
-        target = camera.colour[k] * np.exp(shared + rng.normal(0, camera.white_balance))
-        gain = min(float(target), 0.86) * area / float(lit.sum())
-        channel = np.minimum(lit * gain, 1.0)
-        lost = area * min(float(target), 0.86) / float(channel.sum())  # what clipping took from the mean
-        np.minimum(channel * lost, 1.0, out=pixels[..., k])
-    picture = Image.fromarray((pixels * 255 + 0.5).astype(np.uint8))
-    sigma = rng.uniform(*camera.blur) + (rng.uniform(1.6, 2.6) if "focus" in bad else 0.0)
-    soft = np.asarray(picture.filter(ImageFilter.GaussianBlur(sigma)), np.float32)
-    grain = rng.uniform(*camera.noise) * 255
-    shape = (camera.height, camera.width)
-    noise = grain * (0.8 * rng.standard_normal(shape, np.float32)[..., None])
-    noise = noise + grain * 0.6 * rng.standard_normal((*shape, 3), np.float32)
-    level = rng.uniform(1.0, 5.0)  # stray light outside the field
-    soft = soft + noise * (0.25 + 0.75 * field.mask[..., None]) + level
-    return Image.fromarray(np.clip(soft, 0, 255).astype(np.uint8))
+        target = min(camera.colour[k] * math.exp(shared + rng.normal(0, camera.white_balance)), 0.86) * 255
+        # The lamp's colour is not quite even either: each channel falls off towards the edge in its own way.
+        channel = plane * lit_field * (1 + np.float32(rng.normal(0, 0.12)) * distance)
+        channel = np.minimum(channel * np.float32(target * area / float(channel.sum())), FULL)
+        channel *= np.float32(target * area / float(channel.sum()))  # gives back what clipping took
+        pixels[..., k] = np.minimum(channel, FULL)
+    blurred = _focus(Image.fromarray(pixels), camera, "focus" in bad, rng)
+    return Image.fromarray(_sense(np.asarray(blurred), field, rng.uniform(*camera.noise) * 255, rng))
+
+
+def _focus(picture: Image.Image, camera: Camera, bad: bool, rng: Generator) -> Image.Image:
+    """One pass of a box whose standard deviation is the blur's; a truly Gaussian one where focus is bad."""
+    sigma = rng.uniform(*camera.blur)
+    if bad:
+        return picture.filter(ImageFilter.GaussianBlur(sigma + rng.uniform(1.6, 2.6)))
+    return picture.filter(ImageFilter.BoxBlur((math.sqrt(12 * sigma * sigma + 1) - 1) / 2))
+
+
+def _sense(pixels: Bytes, field: Field, grain: float, rng: Generator) -> Bytes:
+    """Sensor noise, weaker outside the field, over a level of stray light.
+
+    The sum of two uniform bytes stands in for a normal draw: its standard deviation is 104.5.
+    """
+    shape = pixels.shape
+    draws = np.frombuffer(rng.bytes(2 * pixels.size), np.uint8).reshape(2, *shape)
+    noise = draws[0].astype(np.float32)
+    noise += draws[1]
+    noise -= FULL
+    strength = (np.float32(0.25) + np.float32(0.75) * field.mask) * np.float32(grain / 104.5)
+    noise *= strength[..., None]
+    noise += pixels
+    noise += np.float32(rng.uniform(1.0, 5.0))
+    return np.clip(noise, 0, 255, out=noise).astype(np.uint8)
 
 
 def encode(picture: Image.Image, camera: Camera, rng: Generator) -> bytes:

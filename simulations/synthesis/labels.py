@@ -66,7 +66,7 @@ def generator(seed: int, patient: int, purpose: int) -> Generator:
 
 
 def _choice(rng: Generator, shares: Floats) -> int:
-    return int(min(np.searchsorted(np.cumsum(shares), rng.random()), len(shares) - 1))
+    return min(int(np.searchsorted(np.cumsum(shares), rng.random())), len(shares) - 1)
 
 
 def _grades(rng: Generator, rates: Rates) -> tuple[int, int]:
@@ -138,7 +138,7 @@ def draw_patient(seed: int, number: int, rates: Rates) -> Patient:
     worse = max(eye.icdr for eye in eyes)
     center = rates.centers[_choice(rng, rates.center_given_grade[eyes[0].icdr])]
     diabetic = bool(rng.random() < rates.diabetes[worse])
-    age = int(round(np.interp(rng.random(), *rates.age_quantiles.T)))
+    age = round(float(np.interp(rng.random(), *rates.age_quantiles.T)))
     aged, timed, dosed = (bool(rng.random() < share) for share in _recorded(rates))
     years = rates.duration_median[worse] * np.exp(rates.duration_spread * rng.standard_normal())
     insulin = bool(rng.random() < rates.insulin[worse])
