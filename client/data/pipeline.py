@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 PIPELINE_VERSION = "fundus-1"  # changes whenever the same bytes would give other pixels
 MAX_IMAGE_PIXELS = 100_000_000  # the largest fundus cameras make 25 million
 MAX_FILE_BYTES = 300 * 2**20
-FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP")
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
 
 # Pillow warns of large images and odd metadata; what matters of that is refused below, with a reason.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -89,7 +89,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Deeper greyscale to 8 bits; the depth is the smallest of 8, 10, 12, 14 and 16 that holds the values."""
-    exact = np.nan_to_num(values.astype(np.float64), posinf=65535.0, neginf=0.0)
+    exact = np.nan_to_num(values.astype(np.float32), posinf=65535.0, neginf=0.0)
     top = float(exact.max(initial=0.0))
     depth = next((bits for bits in (8, 10, 12, 14) if top < 2**bits), 16)
     scaled: NDArray[np.uint8] = np.clip(np.rint(exact * (255 / (2**depth - 1))), 0, 255).astype(np.uint8)

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client.data.statistics import site_statistics
+from shared_model.errors import DataError
+from shared_model.records import STRUCTURED, build
+from shared_model.statistics import SiteStatistics, Standardisation, pool
+
+YEARS = st.one_of(st.none(), st.integers(0, 120).map(float))
+FLAG = st.sampled_from([0.0, 1.0, None])
+ROW = st.fixed_dictionaries(
+    {
+        "age": YEARS,
+        "sex": FLAG,
+        "eye": FLAG,
+        "diabetes_duration": st.one_of(st.none(), st.floats(0, 120).map(lambda value: round(value, 1))),
+        "insulin": FLAG,
+        "diabetes": FLAG,
+        "icdr": st.sampled_from([None, 0, 1, 2, 3, 4]),
+        "sdrg": st.sampled_from([None, 0, 4]),
+        "split": st.sampled_from(["train", "train", "validation", "test"]),
+    }
+)
+
+
+def records(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    names = [f"r{i}" for i in range(len(rows))]
+    columns = {name: [row.get(name) for row in rows] for name in {name for row in rows for name in row}}
+    return build({"record_id": names, "patient_id": names, "image_path": names, **columns})
+
+
+def test_pooled_sites_give_the_statistics_of_pooled_data_to_1e_12() -> None:
+    draw = np.random.default_rng(0)
+    rows = [
+        {
+            "age": float(draw.integers(5, 98)) if draw.random() < 0.7 else None,
+            "diabetes_duration": round(float(draw.gamma(2, 6)), 2) if draw.random() < 0.2 else None,
+            "insulin": float(draw.random() < 0.5) if draw.random() < 0.1 else None,
+            "sex": float(draw.random() < 0.4),
+            "icdr": int(draw.integers(0, 5)),
+            "split": "train",
+        }
+        for _ in range(3000)
+    ]
+    table = records(rows)
+    sites = [table.iloc[:100], table.iloc[100:1700], table.iloc[1700:]]
+    pooled = pool(site_statistics(site) for site in sites)
+    for position, name in enumerate(STRUCTURED):
+        values = table[name].dropna().to_numpy()
+        if not len(values):
+            assert not pooled.available[position]
+            continue
+        assert pooled.mean[position] == pytest.approx(values.mean(), rel=1e-12)
+        assert pooled.std[position] == pytest.approx(values.std(), rel=1e-12)
+    assert pooled.impute[STRUCTURED.index("age")] == np.median(table["age"].dropna())
+    assert pooled.impute[STRUCTURED.index("diabetes_duration")] == pytest.approx(
+        np.median(table["diabetes_duration"].dropna()), abs=0.5
+    )
+    assert pooled.impute[STRUCTURED.index("sex")] == table["sex"].mode()[0]
+    assert pooled.class_counts["icdr"] == tuple(table["icdr"].value_counts().sort_index())
+    assert pooled.class_counts["sdrg"] == (0, 0, 0, 0, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ROW, max_size=30), st.integers(1, 5), st.randoms())
+def test_any_division_into_sites_and_any_order_of_arrival_give_the_same(
+    rows: list[dict[str, Any]], sites: int, order: random.Random
+) -> None:
+    table = records(rows)
+    whole = pool([site_statistics(table)])
+    answers = [site_statistics(table.iloc[i::sites]) for i in range(sites)]
+    pooled = pool(answers)
+    assert pooled.mean == pytest.approx(whole.mean, rel=1e-12, abs=1e-12)
+    assert pooled.std == pytest.approx(whole.std, rel=1e-9)
+    assert (pooled.impute, pooled.available) == (whole.impute, whole.available)
+    assert pooled.class_counts == whole.class_counts
+    order.shuffle(answers)
+    assert pool(answers) == pooled
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ROW, min_size=1, max_size=30))
+def test_standardised_training_values_have_mean_0_and_gaps_are_told(rows: list[dict[str, Any]]) -> None:
+    table = records(rows)
+    standardisation = pool([site_statistics(table)])
+    values, present = standardisation.apply(table)
+    assert values.shape == (len(rows), 6)
+    assert values.dtype == np.float32
+    assert np.isfinite(values).all()
+    recorded = table[list(STRUCTURED)].notna().to_numpy() & np.array(standardisation.available)
+    assert np.array_equal(present, recorded.any(axis=1))
+    train = (table["split"] == "train").to_numpy()
+    for column in range(6):
+        known = values[train & recorded[:, column], column]
+        if len(known):
+            assert abs(known.mean()) < 1e-4
+
+
+def test_gaps_are_filled_with_median_and_mode() -> None:
+    ages = [(20.0, 1.0), (30.0, 1.0), (70.0, 0.0), (None, None)]
+    table = records([{"age": age, "sex": sex, "split": "train"} for age, sex in ages])
+    standardisation = pool([site_statistics(table)])
+    values, present = standardisation.apply(table)
+    assert values[3, 0] == pytest.approx((30 - 40) / np.std([20, 30, 70]))
+    assert values[3, 1] == pytest.approx((1 - 2 / 3) / np.std([1, 1, 0]))
+    assert present.tolist() == [True, True, True, False]
+
+
+def test_a_value_nobody_trained_on_enters_as_0_and_counts_as_absent() -> None:
+    standardisation = pool([site_statistics(records([{"sex": 1.0, "split": "train"}]))])
+    assert standardisation.available == (False, True, False, False, False, False)
+    values, present = standardisation.apply(records([{"age": 90.0}, {"sex": 0.0}]))
+    assert values[0].tolist() == [0.0] * 6
+    assert present.tolist() == [False, True]
+
+
+def test_no_answer_at_all_standardises_nothing() -> None:
+    standardisation = pool([])
+    assert standardisation.available == (False,) * 6
+    assert standardisation.image_mean == (0.0,) * 3
+    assert standardisation.image_std == (1.0,) * 3
+
+
+def test_message_and_standardisation_survive_json_bit_for_bit() -> None:
+    table = records([{"age": 20.1, "sex": 1.0, "icdr": 2, "split": "train"}, {"age": 33.3, "split": "train"}])
+    message = site_statistics(table)
+    assert SiteStatistics.from_dict(json.loads(json.dumps(message))).to_dict() == message
+    standardisation = pool([message])
+    again = Standardisation.from_dict(json.loads(json.dumps(standardisation.to_dict())))
+    assert again == standardisation
+    assert np.array_equal(again.apply(table)[0], standardisation.apply(table)[0])
+
+
+def message() -> dict[str, Any]:
+    return site_statistics(records([{"age": 20.0, "sex": 1.0, "icdr": 2, "split": "train"}]))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda m: m.pop("years"),
+        lambda m: m["years"]["age"].update(n=-1),
+        lambda m: m["years"]["age"].update(n=1.5),
+        lambda m: m["years"]["age"].update(sum=float("nan")),
+        lambda m: m["years"]["age"].update(sum_of_squares="many"),
+        lambda m: m["years"]["age"].update(histogram=[1]),
+        lambda m: m["flags"].update(sex=[1, 2, 3]),
+        lambda m: m["flags"].update(sex="12"),
+        lambda m: m["classes"]["icdr"].__setitem__(0, True),
+        lambda m: m["classes"].update(icdr=None),
+        lambda m: m.update(photographs={"pixels": 1, "sum": [0.0], "sum_of_squares": [0.0] * 3}),
+        lambda m: m.update(records="all"),
+    ],
+)
+def test_an_answer_no_site_could_truthfully_send_is_refused(spoil: Any) -> None:
+    answer = message()
+    spoil(answer)
+    with pytest.raises(DataError, match="cannot be understood") as caught:
+        pool([answer])
+    assert caught.value.where == "round 0"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda d: d.pop("mean"),
+        lambda d: d.update(std=[0.0] * 6),
+        lambda d: d.update(image_std=[1.0, 1.0]),
+        lambda d: d.update(impute=[float("inf")] * 6),
+        lambda d: d["class_counts"].pop("icdr"),
+    ],
+)
+def test_a_malformed_standardisation_is_refused(spoil: Any) -> None:
+    described = pool([message()]).to_dict()
+    spoil(described)
+    with pytest.raises(DataError, match="cannot be understood"):
+        Standardisation.from_dict(described)
