@@ -17,7 +17,7 @@ COLUMNS: Mapping[str, str] = {
     "icdr_kappa": "ICDR kappa",
     "icdr_image": "image only",
     "icdr_note": "note only",
-    "icdr_structured": "form only",
+    "icdr_structured": "structured only",
     "icdr_accuracy": "ICDR accuracy",
     "icdr_macro_f1": "ICDR macro-F1",
     "sdrg_kappa": "SDRG kappa",
