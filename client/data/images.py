@@ -7,6 +7,7 @@ SHA-256 of every source file, and the version of the pipeline. Both appear whole
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -34,7 +35,7 @@ Progress = Callable[[int, int], None]
 _Pixels = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageStore:
     """The prepared photographs of some records.
 
@@ -107,24 +108,26 @@ def build_image_store(
     disk is full and DataError where no photograph can be read; then nothing is left behind.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _require_space(path.parent, len(table) * 3 * size * size)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     sidecar = temporary.with_name(temporary.name + ".json")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _require_space(path.parent, len(table) * 3 * size * size)
         kept, digests, bad = _write(table, temporary, size, processes or os.cpu_count() or 1, progress)
         if not kept:
             raise _nothing(table, bad)
         described = {"pipeline": PIPELINE_VERSION, "size": size, "records": kept, "sha256": digests}
-        sidecar.write_text(json.dumps(described), "utf-8")
+        with _create(sidecar) as file:
+            file.write(json.dumps(described).encode())
         _sidecar(path).unlink(missing_ok=True)  # a store without it is no store: never the old beside the new
         temporary.replace(path)
         sidecar.replace(_sidecar(path))
     except OSError as error:
         raise _write_error(path, error) from None
     finally:
-        temporary.unlink(missing_ok=True)
-        sidecar.unlink(missing_ok=True)
+        for leftover in (temporary, sidecar):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
     rows = [((lines or {}).get(record, 0), record, "image_id", reason) for record, reason in bad]
     return ImageStore.open(path), quarantine_table(rows)
 
@@ -136,7 +139,7 @@ def _write(
     kept: list[str] = []
     digests: list[str] = []
     bad: list[tuple[str, str]] = []
-    with path.open("wb") as file:
+    with _create(path) as file:
         start = _header(file, 0, size)
         results = _ordered(list(table["image_path"]), size, workers)
         for done, (record, (digest, prepared)) in enumerate(zip(records, results, strict=True), start=1):
@@ -182,6 +185,10 @@ def _read(path: str, size: int) -> tuple[str, _Pixels | str]:
         return "", f"the file cannot be opened ({error.strerror})"
     except UnreadablePhotograph as reason:
         return "", str(reason)
+
+
+def _create(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")  # patients' data
 
 
 def _header(file: BinaryIO, rows: int, size: int) -> int:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import client.adapters
 from client.adapters import adapters, load
 from client.adapters.brset import TABLES
 from shared_model.errors import ConfigError, DataError
@@ -202,6 +203,15 @@ def test_an_unknown_adapter_is_refused_with_the_list_of_those_there_are(tmp_path
     with pytest.raises(ConfigError, match="'hospital'") as caught:
         load(tmp_path, adapter="hospital")
     assert "brset" in caught.value.fix
+
+
+def test_another_adapter_takes_one_file(
+    write_folder: WriteFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toy.py").write_text("from client.adapters.brset import read as read\n")
+    monkeypatch.setattr(client.adapters, "__path__", [*client.adapters.__path__, str(tmp_path)])
+    assert set(adapters()) >= {"brset", "toy"}
+    assert len(load(write_folder([{}]), adapter="toy").table) == 1
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,17 @@ def test_a_disk_that_is_too_small_is_said_before_any_work(
         build_image_store(loaded.table, tmp_path / "photos.npy", 16)
 
 
+def test_a_folder_that_cannot_be_made_is_said(loaded: Loaded, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(RunError, match="Writing failed"):
+        build_image_store(loaded.table, tmp_path / "taken" / "photos.npy", 16)
+
+
+def test_only_the_owner_may_read_the_store(loaded: Loaded, tmp_path: Path) -> None:
+    build_image_store(loaded.table, tmp_path / "cache" / "photos.npy", 16)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "cache").iterdir()} == {0o600}
+
+
 def test_a_site_of_which_no_photograph_is_readable_is_refused(loaded: Loaded, tmp_path: Path) -> None:
     for path in loaded.table["image_path"]:
         Path(path).write_bytes(b"")
