@@ -44,12 +44,12 @@ class Camera:
 
 CAMERAS = {
     "paulista": Camera(
-        "Canon CR", 384, 296, 1.12, (0.71, 0.36, 0.135), 0.11, 0.07, (0.12, 0.55), (0.45, 0.8), (0.006, 0.018),
-        (84, 95), (52_000, 60_000), 40.0,
+        "Canon CR", 384, 296, 1.12, (0.71, 0.36, 0.135), 0.11, 0.07, (0.12, 0.55), (0.45, 0.8),
+        (0.006, 0.018), (84, 95), (52_000, 60_000), 40.0,
     ),
     "ipiranga": Camera(
-        "NIKON NF5050", 416, 328, 1.18, (0.76, 0.38, 0.125), 0.12, 0.08, (0.25, 0.68), (0.7, 1.15), (0.010, 0.024),
-        (78, 92), (60_000, 70_000), None,
+        "NIKON NF5050", 416, 328, 1.18, (0.76, 0.38, 0.125), 0.12, 0.08, (0.25, 0.68), (0.7, 1.15),
+        (0.010, 0.024), (78, 92), (60_000, 70_000), None,
     ),
     "moema": Camera(
         "Canon CR", 360, 284, 0.985, (0.62, 0.33, 0.15), 0.12, 0.08, (0.05, 0.45), (0.5, 1.0), (0.008, 0.022),
@@ -98,7 +98,7 @@ def _mask(camera: Camera) -> Plane:
         angle = np.deg2rad(camera.notch)
         away = np.hypot(x - np.float32(np.cos(angle)), y + np.float32(np.sin(angle)))
         mask = np.where(away < 0.022, np.float32(0), mask)
-    return mask
+    return np.asarray(mask, np.float32)
 
 
 def draw_field(camera: Camera, dark: bool, rng: Generator) -> Field:
@@ -162,7 +162,7 @@ def _sense(pixels: Bytes, field: Field, grain: float, rng: Generator) -> Bytes:
     noise *= strength[..., None]
     noise += pixels
     noise += np.float32(rng.uniform(1.0, 5.0))
-    return np.clip(noise, 0, 255, out=noise).astype(np.uint8)
+    return np.asarray(np.clip(noise, 0, 255), np.uint8)
 
 
 def encode(picture: Image.Image, camera: Camera, rng: Generator) -> bytes:

@@ -11,13 +11,16 @@ import errno
 import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from shared_model.errors import ConfigError, DataError
 from simulations.synthesis.labels import draw_patient
@@ -43,6 +46,19 @@ class Summary:
     photographs: int  # fewer than rows: some rows have none, as in BRSET
     icdr: tuple[int, ...]  # rows of each grade, 0 to 4
     centers: dict[str, int]  # patients of each centre
+
+
+@dataclass(frozen=True)
+class _Plan:
+    patients: int
+    test_patients: int
+    seed: int
+    grades: Mix
+    size: int
+
+    @property
+    def total(self) -> int:
+        return self.patients + self.test_patients
 
 
 @dataclass(frozen=True)
@@ -72,35 +88,27 @@ def synthesize(
     done, patients in all). processes: worker processes, by default one a core; they do not change the result.
 
     Raises DataError where the folder is taken or cannot be written, ConfigError for an impossible argument;
-    either way, and on interruption, nothing is left behind.
+    either way, and on Ctrl-C, nothing is left behind.
     """
-    _check(folder, patients, test_patients, seed, grades, size)
+    plan = _Plan(patients, test_patients, seed, grades, size)
+    _check(plan)
     with _staging(folder) as stage:
         (stage / PHOTOGRAPHS).mkdir()
-        drawn = _draw(patients + test_patients, seed, grades, size, processes or os.cpu_count() or 1)
-        return _write(stage, folder, drawn, patients, test_patients, progress)
+        with closing(_draw(plan, processes or os.cpu_count() or 1)) as drawn:
+            return _write(stage, folder, drawn, plan, progress)
 
 
-def _check(folder: Path, patients: int, test_patients: int, seed: int, grades: str, size: int) -> None:
-    def refuse(what: str, fix: str) -> None:
-        raise ConfigError(what, where="synthesize", fix=fix)
-
-    if patients < 1:
-        refuse(f"{patients} patients cannot be drawn.", "Ask for at least 1 patient.")
-    if test_patients < 0:
-        refuse(f"{test_patients} test patients cannot be drawn.", "Ask for 0 or more.")
-    if seed < 0:
-        refuse(f"The seed {seed} is negative.", "Use a whole number from 0.")
-    if grades not in ("balanced", "published"):
-        refuse(f"There is no mix of grades called {grades!r}.", "Use balanced or published.")
-    if not 50 <= size <= 400:
-        refuse(f"Photographs of {size} % cannot be drawn.", "Use a size from 50 to 400.")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(
-            "The folder already holds something, and nothing is overwritten.",
-            where=str(folder),
-            fix="Name a new folder, or empty this one first.",
-        )
+def _check(plan: _Plan) -> None:
+    problems = (
+        (plan.patients < 1, "patients", plan.patients, "Ask for at least 1 patient."),
+        (plan.test_patients < 0, "test_patients", plan.test_patients, "Ask for 0 or more."),
+        (plan.seed < 0, "seed", plan.seed, "Use a whole number from 0."),
+        (plan.grades not in get_args(Mix), "grades", plan.grades, "Use balanced or published."),
+        (not 50 <= plan.size <= 400, "size", plan.size, "Use a percentage from 50 to 400."),
+    )
+    for wrong, name, value, fix in problems:
+        if wrong:
+            raise ConfigError(f"A data set cannot be drawn with {name} = {value}.", where=name, fix=fix)
 
 
 @contextmanager
@@ -108,6 +116,12 @@ def _staging(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` that takes its name at the end, or vanishes."""
     stage: Path | None = None
     try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise DataError(
+                "The folder already holds something, and nothing is overwritten.",
+                where=str(folder),
+                fix="Name a new folder, or empty this one first.",
+            )
         folder.parent.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         stage.chmod(0o755)
@@ -116,49 +130,62 @@ def _staging(folder: Path) -> Iterator[Path]:
             folder.rmdir()  # empty: checked at the start, and rmdir refuses otherwise
         stage.rename(folder)
     except OSError as problem:
-        full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise _unwritable(folder, problem) from problem
+    except BrokenProcessPool as problem:
         raise DataError(
-            "The disk is full." if full else f"The folder cannot be written ({problem.strerror}).",
+            "A process that draws photographs was killed, probably for want of memory.",
             where=str(folder),
-            fix="Free some space (about 60 kB a photograph) or name another folder."
-            if full
-            else "Name a folder that you may write to.",
+            fix="Free some memory, or draw with fewer processes.",
         ) from problem
     finally:
         if stage is not None:
             shutil.rmtree(stage, ignore_errors=True)
 
 
-def _draw_batch(numbers: range, seed: int, grades: Mix, size: int) -> list[_Drawn]:
-    rates = load_rates(grades)
+def _unwritable(folder: Path, problem: OSError) -> DataError:
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        fix = "Free some space (about 60 kB a photograph) or name a folder on another disk."
+        return DataError("The disk is full.", where=str(folder), fix=fix)
+    return DataError(
+        f"The folder cannot be written ({problem.strerror}).",
+        where=str(folder),
+        fix="Name a folder that you may write to.",
+    )
+
+
+def _draw_batch(numbers: range, plan: _Plan) -> list[_Drawn]:
+    rates = load_rates(plan.grades)
     found = []
     for number in numbers:
-        patient = draw_patient(seed, number, rates)
-        found.append(
-            _Drawn(
-                number, patient.center, records(patient, seed, rates), draw_photographs(patient, seed, size)
-            )
-        )
+        patient = draw_patient(plan.seed, number, rates)
+        rows = records(patient, plan.seed, rates)
+        found.append(_Drawn(number, patient.center, rows, draw_photographs(patient, plan.seed, plan.size)))
     return found
 
 
-def _draw(count: int, seed: int, grades: Mix, size: int, processes: int) -> Iterator[_Drawn]:
-    """Patients 1 to `count` in order, drawn in worker processes, never more than a few batches ahead."""
-    batches = [range(at, min(at + BATCH, count + 1)) for at in range(1, count + 1, BATCH)]
+def _ignore_interrupt() -> None:
+    """Ctrl-C reaches every process of the terminal; only the first one answers it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _draw(plan: _Plan, processes: int) -> Generator[_Drawn, None, None]:
+    """All patients in order, drawn in worker processes, never more than a few batches ahead."""
+    batches = [range(at, min(at + BATCH, plan.total + 1)) for at in range(1, plan.total + 1, BATCH)]
     processes = min(processes, len(batches))
     if processes == 1:
         for batch in batches:
-            yield from _draw_batch(batch, seed, grades, size)
+            yield from _draw_batch(batch, plan)
         return
-    pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
-    waiting: list[Future[list[_Drawn]]] = []
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_ignore_interrupt)
+    waiting: deque[Future[list[_Drawn]]] = deque()
     try:
         for batch in batches:
-            waiting.append(pool.submit(_draw_batch, batch, seed, grades, size))
+            waiting.append(pool.submit(_draw_batch, batch, plan))
             if len(waiting) > 2 * processes:
-                yield from waiting.pop(0).result()
+                yield from waiting.popleft().result()
         while waiting:
-            yield from waiting.pop(0).result()
+            yield from waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -167,8 +194,7 @@ def _write(
     stage: Path,
     folder: Path,
     drawn: Iterable[_Drawn],
-    patients: int,
-    test_patients: int,
+    plan: _Plan,
     progress: Callable[[int, int], None] | None,
 ) -> Summary:
     rows: list[dict[str, str]] = []
@@ -182,17 +208,17 @@ def _write(
                 (stage / PHOTOGRAPHS / f"{rows[-1]['image_id']}.jpg").write_bytes(picture)
                 photographs += 1
         if progress is not None:
-            progress(patient.number, patients + test_patients)
+            progress(patient.number, plan.total)
     _write_csv(stage / TABLE, COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
     _write_csv(stage / CENTERS, ("patient_id", "center"), centers)
-    if test_patients:
-        extra = range(patients + 1, patients + test_patients + 1)
+    if plan.test_patients:
+        extra = range(plan.patients + 1, plan.total + 1)
         _write_csv(stage / SPLIT, ("patient_id", "split"), ((str(number), "test") for number in extra))
     grades = Counter(row["DR_ICDR"] for row in rows)
     return Summary(
         folder=folder,
-        patients=patients,
-        test_patients=test_patients,
+        patients=plan.patients,
+        test_patients=plan.test_patients,
         rows=len(rows),
         photographs=photographs,
         icdr=tuple(grades[str(grade)] for grade in range(5)),

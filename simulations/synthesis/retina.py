@@ -36,25 +36,18 @@ class EyePicture:
 UNDER: dict[Layer, Colour] = {
     "pale": (1.25, 1.55, 2.00),
     "drusen": (1.22, 1.45, 1.20),
-    "swelling": (0.98, 1.18, 1.55),
+    "swelling": (1.02, 1.26, 1.70),
     "pigment": (0.36, 0.38, 0.52),
 }
 OVER: dict[Layer, Colour] = {"exudate": (1.40, 1.90, 1.40), "fluff": (1.32, 1.75, 2.60)}
-SCALE: dict[Layer, float] = {"swelling": 0.125, "haze": 0.125}  # veils are drawn small: they have no edges
-SOFT: dict[Layer, float] = {
-    "pale": 3,
-    "pigment": 3,
-    "fluff": 5,
-    "drusen": 2,
-    "blood": 1.5,
-    "swelling": 1,
-    "haze": 1,
-}
+VEILS: tuple[Layer, ...] = ("swelling", "haze")  # without edges, so that an eighth of the size is enough
+# Softness of the other layers' edges, in thousandths of the field's diameter.
+SOFT: dict[Layer, float] = {"pale": 3, "pigment": 3, "fluff": 5, "drusen": 2, "blood": 1.5}
 # Optical density of blood, red green blue.
 VESSEL: Colour = (0.30, 0.78, 0.55)
 BLOOD: Colour = (0.50, 1.25, 0.85)
-DISC: Colour = (1.35, 1.62, 1.90)
-CUP: Colour = (1.48, 2.05, 3.00)
+DISC: Colour = (1.25, 1.48, 1.70)
+CUP: Colour = (1.50, 2.10, 3.10)
 MACULA: Colour = (0.14, 0.34, 0.30)  # density of its yellow pigment
 
 
@@ -79,8 +72,8 @@ def draw_retina(eye: EyePicture, view: View, rng: Generator) -> list[Plane]:
 def _fundus(style: Style, myopic: bool, view: View, rng: Generator) -> list[Plane]:
     """The bare fundus: blotches of pigment, and choroidal vessels where the pigment is thin."""
     blotch = 0.05 * view.clouds(0.22, rng) + 0.022 * view.clouds(0.05, rng) + 0.014 * view.clouds(0.018, rng)
-    choroid = np.exp(-3.0 * np.abs(view.clouds(0.055, rng)))
-    choroid *= np.float32(0.9 if myopic else 0.35 * style.tessellation)
+    choroid = np.exp(-2.2 * np.square(view.clouds(0.05, rng)))
+    choroid *= np.float32(0.5 if myopic else 0.35 * style.tessellation)
     dark = 0.12 * style.pigment
     shades = ((0.7, 0.22, 0.5), (1.2, 0.35, 1.0), (1.5, 0.10, 1.2))
     return [np.exp(blotch * a + choroid * b - dark * c) for a, b, c in shades]
@@ -91,7 +84,7 @@ def _cover(marks: tuple[Marks, ...], layer: Layer, view: View) -> Plane | None:
     mine = [group for group in marks if group.layer == layer and len(group.shapes)]
     if not mine:
         return None
-    scale = SCALE.get(layer, FINE)
+    scale = 0.125 if layer in VEILS else FINE
     mask = view.mask(scale)
     draw = ImageDraw.Draw(mask)
     for group in mine:
@@ -102,9 +95,9 @@ def _cover(marks: tuple[Marks, ...], layer: Layer, view: View) -> Plane | None:
                 stroke(draw, shape, width, strength)
             else:
                 draw.polygon(shape, strength)
-    if scale < 1:
-        veil = mask.filter(ImageFilter.GaussianBlur(SOFT[layer]))
-        return np.clip(view.enlarge(veil.convert("F")) / FULL, 0, 1)
+    if layer in VEILS:
+        veil = view.enlarge(mask.filter(ImageFilter.GaussianBlur(1)).convert("F"))
+        return np.asarray(np.clip(veil / FULL, 0, 1), np.float32)
     mask = mask.reduce(FINE)
     if layer in SOFT:
         mask = mask.filter(ImageFilter.BoxBlur(SOFT[layer] * view.diameter / 1000))

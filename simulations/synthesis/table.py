@@ -1,7 +1,7 @@
 """Patients as BRSET 1.0.1 writes them down: its 34 columns, its codings, and its dirt.
 
-Every kind of dirty value known in BRSET occurs once in each block of patients, more often than in life, so that
-even a small set tries the loader. Which patient has it follows from the seed alone.
+Every kind of dirty value known in BRSET occurs once in each block of patients, more often than in life, so
+that even a small set tries the loader. Which patient has it follows from the seed alone.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ FINDING_COLUMNS = (
 )  # fmt: skip
 COLUMNS = (
     "image_id", "patient_id", "camera", "patient_age", "comorbidities", "diabetes_time_y", "insuline",
-    "patient_sex", "exam_eye", "diabetes", "nationality", "optic_disc", "vessels", "macula", "DR_SDRG", "DR_ICDR",
-    "focus", "Illuminaton", "image_field", "artifacts", "diabetic_retinopathy", *FINDING_COLUMNS, "quality",
+    "patient_sex", "exam_eye", "diabetes", "nationality", "optic_disc", "vessels", "macula",
+    "DR_SDRG", "DR_ICDR", "focus", "Illuminaton", "image_field", "artifacts", "diabetic_retinopathy",
+    *FINDING_COLUMNS, "quality",
 )  # fmt: skip
 CONDITIONS = (
     "hypertension", "hypothyroidism", "dyslipidemia", "coronary disease", "asthma", "depression", "arthritis",

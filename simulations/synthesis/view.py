@@ -44,19 +44,18 @@ class View:
         return np.asarray(picture.resize((self.width, self.height), Image.Resampling.BICUBIC), np.float32)
 
     def spot(self, at: Points, radius: float, softness: float) -> tuple[slice, slice, Plane]:
-        """A round patch with a soft edge, slightly taller than wide as discs are: where it lies, and its cover.
+        """A round patch with a soft edge, slightly taller than wide as discs are: rows, columns, cover.
 
         The cover falls from 1 to 0 within `softness` on either side of the radius.
         """
         x, y = self(at)
         reach = (radius + softness) * self.diameter * 1.06 + 1
         left, top = max(int(x - reach), 0), max(int(y - reach), 0)
-        rows = slice(top, min(int(y + reach) + 1, self.height))
-        columns = slice(left, min(int(x + reach) + 1, self.width))
+        rows = slice(top, max(min(int(y + reach) + 1, self.height), top))
+        columns = slice(left, max(min(int(x + reach) + 1, self.width), left))
         down, across = np.ogrid[rows, columns]
-        distance = np.hypot((across - x) / 0.95, (down - y) / 1.05).astype(np.float32) / np.float32(
-            self.diameter
-        )
+        distance = np.hypot((across - x) / 0.95, (down - y) / 1.05).astype(np.float32)
+        distance /= np.float32(self.diameter)
         edge = np.clip((radius + softness - distance) / np.float32(2 * softness), 0, 1)
         return rows, columns, edge * edge * (3 - 2 * edge)
 
