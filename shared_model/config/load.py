@@ -22,7 +22,9 @@ Tree = dict[str, Any]
 def presets() -> list[str]:
     """Names of the presets that ship with the package."""
     folder = resources.files("shared_model.config") / "presets"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
 
 
 def load_config(
@@ -80,7 +82,9 @@ def _parse_override(item: str) -> tuple[list[str], Any]:
     key, separator, text = item.partition("=")
     if not separator or not key.strip():
         raise ConfigError(
-            f"cannot read {item!r}", where="--set", fix="write --set section.key=value, e.g. training.batch_size=16"
+            f"cannot read {item!r}",
+            where="--set",
+            fix="write --set section.key=value, e.g. training.batch_size=16",
         )
     try:
         value = tomllib.loads(f"value = {text}")["value"]

@@ -104,7 +104,9 @@ class ModelConfig(Section):
     structured: StructuredEncoderConfig = StructuredEncoderConfig()
     fusion: FusionConfig = FusionConfig()
     decoders: DecoderConfig = DecoderConfig()
-    pretrained: Literal["auto", "required", "never"] = "auto"  # auto: where found, else random weights, said so
+    pretrained: Literal["auto", "required", "never"] = (
+        "auto"  # auto: where found, else random weights, said so
+    )
     local: tuple[str, ...] = ("image_decoder", "text_decoder")  # modules that stay at the site
 
 
@@ -158,7 +160,7 @@ class TrainingConfig(Section):
     early_stopping: Natural = 10  # rounds without a better validation loss; 0 is off
     modality_dropout: Fraction = 0.1
     augmentation: AugmentationConfig = AugmentationConfig()
-    proximal: NonNegative = 0.0  # FedProx mu; used with strategy fedprox only
+    proximal: NonNegative = 0.01  # FedProx mu; read with strategy fedprox only
 
 
 class DataConfig(Section):

@@ -43,7 +43,9 @@ def _check_local(objective: Objective, config: ModelConfig) -> None:
     for name in config.local:
         if name.split(".")[0] not in modules:
             raise ConfigError(
-                f"the model has no part {name!r}", where="model.local", fix=f"use parts of: {', '.join(sorted(modules))}"
+                f"the model has no part {name!r}",
+                where="model.local",
+                fix=f"use parts of: {', '.join(sorted(modules))}",
             )
 
 

@@ -37,19 +37,23 @@ class Batch:
 class Objective(nn.Module):
     """A model and its loss weighting: together all that is trained."""
 
-    def __init__(
-        self, model: FusionModel, config: LossConfig, class_counts: Mapping[str, list[int]] | None = None
-    ) -> None:
+    def __init__(self, model: FusionModel, config: LossConfig) -> None:
         super().__init__()
         self.model = model
         self.config = config
         self.weighting = LossWeighting(config)
-        self.class_weights = _class_weights(class_counts, config.class_balance)
+        self.class_weights: dict[str, Tensor] | None = None
         self.wanted = {
             name for name, value in self.weighting.fixed.items() if config.weighting != "fixed" or value > 0
         }
 
-    def forward(self, batch: Batch, keep: Mapping[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+    def balance(self, class_counts: Mapping[str, list[int]]) -> None:
+        """Weigh grades by the federation's training counts, as far as `class_balance` says (0: not at all)."""
+        self.class_weights = _class_weights(class_counts, self.config.class_balance)
+
+    def forward(
+        self, batch: Batch, keep: Mapping[str, Tensor] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Weighted sum and the losses it is made of (a loss the batch cannot support is absent).
 
         keep: modality to (B,) bool, modality dropout of the grading pass.
@@ -109,7 +113,11 @@ class Objective(nn.Module):
     def _reconstruction(self, batch: Batch, cls: Mapping[str, Tensor]) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
         here = batch.present["image"]
-        if self.model.image_decoder is not None and "image_reconstruction" in self.wanted and bool(here.any()):
+        if (
+            self.model.image_decoder is not None
+            and "image_reconstruction" in self.wanted
+            and bool(here.any())
+        ):
             image = self.model.image_decoder(cls["image"][here])
             losses["image_reconstruction"] = F.mse_loss(image, batch.image[here])
         here = batch.present["text"]
@@ -125,11 +133,9 @@ def _kept(keep: Mapping[str, Tensor] | None, name: str, batch: Batch) -> Tensor:
     return torch.ones_like(batch.present[name]) if keep is None else keep[name]
 
 
-def _class_weights(
-    counts: Mapping[str, list[int]] | None, exponent: float
-) -> dict[str, Tensor] | None:
+def _class_weights(counts: Mapping[str, list[int]], exponent: float) -> dict[str, Tensor] | None:
     """Inverse training frequency to the power `exponent`, averaging 1 over the training samples."""
-    if counts is None or exponent == 0:
+    if exponent == 0:
         return None
     weights = {}
     for task in TASKS:

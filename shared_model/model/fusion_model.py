@@ -88,7 +88,9 @@ class FusionModel(nn.Module):
                 config.decoders, fusion.width, self.text_encoder.vocabulary, config.text.maximum_tokens
             )
         self.origin: dict[str, str] = {"image": "random weights", "text": "random weights"}
-        self.text_source: str | None = None  # folder or hub name whose tokenizer fits; None is the packaged one
+        self.text_source: str | None = (
+            None  # folder or hub name whose tokenizer fits; None is the packaged one
+        )
 
     def embed_image(self, image: Tensor) -> Tokens:
         """Standardised photographs (B, 3, S, S) to projected tokens (B, 1 + (S/16)**2, width)."""
@@ -118,7 +120,8 @@ class FusionModel(nn.Module):
         here = {name: _presence(embedded[name].tokens, (present or {}).get(name)) for name in names}
         if not bool(torch.stack(list(here.values())).any(dim=0).all()):
             raise DataError(
-                "a sample has no modality at all", fix="leave out records without image, note and structured data"
+                "a sample has no modality at all",
+                fix="leave out records without image, note and structured data",
             )
         tokens = torch.cat([embedded[name].tokens for name in names], dim=1)  # (B, T, width)
         padding = torch.cat([embedded[name].padding | ~here[name].unsqueeze(1) for name in names], dim=1)

@@ -30,8 +30,12 @@ class Tokenizer:
 
     def __call__(self, notes: Sequence[str]) -> TextBatch:
         """ids and mask, (len(notes), L)."""
-        rows = [self.backend(note, truncation=True, max_length=self.maximum_tokens)["input_ids"] for note in notes]
-        return self.pad(rows)
+        return self.pad([self.ids(note) for note in notes])
+
+    def ids(self, note: str) -> list[int]:
+        """CLS, the note's tokens, SEP; cut at `maximum_tokens`."""
+        ids: list[int] = self.backend(note, truncation=True, max_length=self.maximum_tokens)["input_ids"]
+        return ids
 
     def pad(self, rows: Sequence[Sequence[int]]) -> TextBatch:
         """Lists of ids to one batch, padded to the longest."""
@@ -47,7 +51,7 @@ class Tokenizer:
 def load_tokenizer(model: FusionModel, folder: Path | None = None) -> Tokenizer:
     """The tokenizer that belongs to the model's text weights, wherever those came from.
 
-    folder: a model artefact or a transformers folder that overrides it. Raises ConfigError if it does not fit.
+    folder: a model artefact or a transformers folder that overrides it. ConfigError if it does not fit.
     """
     config = model.config.text
     source = folder or model.text_source

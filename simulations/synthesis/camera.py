@@ -48,7 +48,7 @@ CAMERAS = {
         (0.006, 0.018), (84, 95), (52_000, 60_000), 40.0,
     ),
     "ipiranga": Camera(
-        "NIKON NF5050", 416, 328, 1.18, (0.76, 0.38, 0.125), 0.12, 0.08, (0.25, 0.68), (0.7, 1.15),
+        "NIKON NF5050", 416, 328, 1.05, (0.76, 0.38, 0.125), 0.12, 0.08, (0.25, 0.68), (0.7, 1.15),
         (0.010, 0.024), (78, 92), (60_000, 70_000), None,
     ),
     "moema": Camera(
@@ -132,7 +132,7 @@ def expose(
     for k, plane in enumerate(planes):
         target = min(camera.colour[k] * math.exp(shared + rng.normal(0, camera.white_balance)), 0.86) * 255
         # The lamp's colour is not quite even either: each channel falls off towards the edge in its own way.
-        channel = plane * lit_field * (1 + np.float32(rng.normal(0, 0.12)) * distance)
+        channel = plane * lit_field * (1 + np.float32(rng.normal(0, 0.15)) * distance)
         channel = np.minimum(channel * np.float32(target * area / float(channel.sum())), FULL)
         channel *= np.float32(target * area / float(channel.sum()))  # gives back what clipping took
         pixels[..., k] = np.minimum(channel, FULL)

@@ -1,0 +1,1 @@
+"""A trained model's answers for a site's own photographs."""

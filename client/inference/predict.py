@@ -1,0 +1,115 @@
+"""What a model says about records, from each input alone and from all: the one source of every reported figure.
+
+Every modality is embedded once. Unimodal vectors feed fusion one modality and nothing else, notes once for each
+distinct note, so that equal notes tie exactly and no photograph can reach a note's vector.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from client.data.dataset import SiteDataset
+from shared_model.losses import Batch
+from shared_model.metrics.predictions import Predictions
+from shared_model.model import FusionModel
+from shared_model.model.fusion_model import Tokens
+from shared_model.records import GRADES, TASKS
+
+INPUT_OF = {"image": "image", "note": "text", "structured": "structured"}
+Floats = NDArray[np.float32]
+
+
+@torch.no_grad()
+def predict(
+    model: FusionModel,
+    dataset: SiteDataset,
+    rows: NDArray[np.int64],
+    sites: Mapping[str, str],
+    *,
+    mask_notes: bool,
+    batch_size: int,
+    on_batch: Callable[[], None] = lambda: None,
+) -> Predictions:
+    """Predictions of `rows`. sites: patient to site name ("" for patients of none)."""
+    model.eval()
+    parts: dict[str, list[Floats]] = defaultdict(list)
+    notes = _note_vectors(model, dataset, rows, batch_size)
+    for start in range(0, len(rows), batch_size):
+        chosen = rows[start : start + batch_size]
+        batch = dataset.batch(chosen)
+        for key, value in _batch_outputs(model, batch, mask_notes).items():
+            parts[key].append(value.float().numpy())
+        group = dataset.note_group[torch.as_tensor(chosen)].numpy()
+        parts["unimodal text"].append(notes[group])  # -1 reads the last row: zeros
+        on_batch()
+    table = dataset.table.iloc[rows]
+    whole = {key: np.concatenate(values) for key, values in parts.items()}
+    return Predictions(
+        record=table["record_id"].to_numpy(dtype=str),
+        patient=table["patient_id"].to_numpy(dtype=str),
+        site=np.array([sites.get(patient, "") for patient in table["patient_id"]], dtype=str),
+        truth={task: dataset.labels[task].numpy()[rows] for task in TASKS},
+        probabilities={
+            task: {given: whole[f"{task} {given}"] for given in (*INPUT_OF, "all")} for task in TASKS
+        },
+        note=dataset.note_group.numpy()[rows],
+        embeddings={
+            protocol: {side: whole[f"{protocol} {side}"] for side in ("image", "text")}
+            for protocol in ("unimodal", "paired")
+        },
+    )
+
+
+def _batch_outputs(model: FusionModel, batch: Batch, mask_notes: bool) -> dict[str, Tensor]:
+    graded = {
+        "image": model.embed_image(batch.image),
+        "text": model.embed_text(batch.masked_note if mask_notes else batch.note),
+        "structured": model.embed_structured(batch.structured),
+    }
+    full = {**graded, "text": model.embed_text(batch.note)} if mask_notes else graded
+    found = _grades(model, "all", model.grade(model.fuse(graded, batch.present)))
+    for given, modality in INPUT_OF.items():
+        found |= _alone(model, given, modality, graded[modality], batch.present[modality])
+    paired = model.fuse(full, batch.present).cls
+    return found | {"paired image": paired["image"], "paired text": paired["text"]}
+
+
+def _alone(
+    model: FusionModel, given: str, modality: str, tokens: Tokens, present: Tensor
+) -> dict[str, Tensor]:
+    """Grades from one modality, NaN for samples that lack it; for the photograph its unimodal vector as well."""
+    batch = len(present)
+    found = {f"{task} {given}": torch.full((batch, GRADES), float("nan")) for task in TASKS}
+    vectors = torch.zeros(batch, tokens.tokens.shape[2])
+    here = present.nonzero().squeeze(1)
+    if len(here):
+        encoding = model.fuse({modality: Tokens(tokens.tokens[here], tokens.padding[here])})
+        vectors[here] = encoding.cls[modality]
+        for key, value in _grades(model, given, model.grade(encoding)).items():
+            found[key][here] = value
+    return found | ({"unimodal image": vectors} if given == "image" else {})
+
+
+def _grades(model: FusionModel, given: str, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{task} {given}": torch.softmax(logits[task], dim=1) for task in TASKS}
+
+
+def _note_vectors(
+    model: FusionModel, dataset: SiteDataset, rows: NDArray[np.int64], batch_size: int
+) -> Floats:
+    """Unimodal vector of every distinct note, by its group id; a last row of zeros stands for "no note"."""
+    group = dataset.note_group.numpy()
+    vectors = np.zeros((int(group.max(initial=-1)) + 2, model.config.fusion.width), dtype=np.float32)
+    ids, first = np.unique(group[rows], return_index=True)
+    known = [(int(i), int(rows[f])) for i, f in zip(ids, first, strict=True) if i >= 0]
+    for start in range(0, len(known), batch_size):
+        part = known[start : start + batch_size]
+        text = dataset.notes([row for _, row in part])
+        vectors[[i for i, _ in part]] = model.fuse({"text": model.embed_text(text)}).cls["text"].numpy()
+    return vectors

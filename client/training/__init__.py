@@ -1,0 +1,1 @@
+"""What a site does in a round: batches, augmentation, optimiser steps, validation."""

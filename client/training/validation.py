@@ -1,0 +1,54 @@
+"""A site's answer to "how good is this model here": grading loss and confusion matrices, nothing per patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from client.data.dataset import SiteDataset
+from shared_model.losses import Objective, grading_loss
+from shared_model.metrics.grading import confusion_matrix
+from shared_model.records import GRADES, TASKS
+
+
+@dataclass
+class Validation:
+    """Sums that pool exactly: loss_sum over `examples` labelled records, and a 5 x 5 confusion matrix a task."""
+
+    examples: int = 0
+    loss_sum: float = 0.0
+    confusion: dict[str, NDArray[np.int64]] = field(
+        default_factory=lambda: {task: np.zeros((GRADES, GRADES), dtype=np.int64) for task in TASKS}
+    )
+
+
+@torch.no_grad()
+def validate(
+    objective: Objective, dataset: SiteDataset, rows: NDArray[np.int64], batch_size: int
+) -> Validation:
+    """Grade `rows` with every input they have; the loss is the unweighted grading loss."""
+    objective.eval()
+    result = Validation()
+    for start in range(0, len(rows), batch_size):
+        batch = dataset.batch(rows[start : start + batch_size])
+        embedded = {
+            "image": objective.model.embed_image(batch.image),
+            "text": objective.model.embed_text(
+                batch.masked_note if objective.config.mask_notes else batch.note
+            ),
+            "structured": objective.model.embed_structured(batch.structured),
+        }
+        logits = objective.model.grade(objective.model.fuse(embedded, batch.present))
+        loss = grading_loss(logits, batch.labels)
+        if loss is not None:
+            labelled = int(torch.stack([batch.labels[task] >= 0 for task in TASKS]).any(dim=0).sum())
+            result.examples += labelled
+            result.loss_sum += float(loss) * labelled
+        for task in TASKS:
+            result.confusion[task] += confusion_matrix(
+                batch.labels[task].numpy(), logits[task].argmax(dim=1).numpy()
+            )
+    return result

@@ -1,0 +1,35 @@
+"""One resident model a process: sites are states swapped in and out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from shared_model.config import Config, LossConfig, ModelConfig
+from shared_model.exchange import local_tensors
+from shared_model.exchange.parameters import Arrays
+from shared_model.losses import Objective
+from shared_model.model import Tokenizer, build_model, load_tokenizer
+
+
+@dataclass(frozen=True)
+class Resident:
+    """The process's model and loss weighting, its tokenizer, and the local tensors every site starts from."""
+
+    objective: Objective
+    tokenizer: Tokenizer
+    initial_local: Arrays
+
+
+def resident_model(config: Config) -> Resident:
+    """The resident model of this configuration and seed, built on first use."""
+    torch.set_num_threads(config.runtime.threads)
+    return _build(config.model, config.losses, config.seed)
+
+
+@lru_cache(maxsize=1)
+def _build(model: ModelConfig, losses: LossConfig, seed: int) -> Resident:
+    objective = Objective(build_model(model, seed=seed), losses)
+    return Resident(objective, load_tokenizer(objective.model), local_tensors(objective))

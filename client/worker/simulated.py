@@ -1,0 +1,48 @@
+"""The workers of a simulated federation: one folder a site below a common root, opened by position.
+
+Any process can open any site (Ray's actors do), because all that a worker needs is in those files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from client.data.images import ImageStore
+from client.worker.worker import Worker
+from shared_model.config.load import from_toml
+from shared_model.errors import RunError
+
+ROOT_VARIABLE = "FEDFUNDUS_SIMULATED_SITES"
+SITES, TABLE, IMAGES, CONFIG = "sites.json", "records.parquet", "images.npy", "config.toml"
+
+
+def simulated_worker(index: int) -> Worker:
+    """Worker number `index` of the simulation whose root the environment names."""
+    root = os.environ.get(ROOT_VARIABLE)
+    if root is None:
+        raise RunError(
+            "no simulated site is set up in this process",
+            where=ROOT_VARIABLE,
+            fix="start it by fedfundus-simulate",
+        )
+    return _open(Path(root), index)
+
+
+def open_worker(root: Path, site: str) -> Worker:
+    """The worker of one site of `sites.json` (site name -> patients)."""
+    sites = json.loads((root / SITES).read_text(encoding="utf-8"))
+    table = pd.read_parquet(root / TABLE)
+    own = table[table["patient_id"].isin(sites[site])].reset_index(drop=True)
+    config = from_toml(root / CONFIG)
+    return Worker(site, own, ImageStore.open(root / IMAGES), config, root / "sites" / site)
+
+
+@lru_cache(maxsize=4096)
+def _open(root: Path, index: int) -> Worker:
+    sites = list(json.loads((root / SITES).read_text(encoding="utf-8")))
+    return open_worker(root, sites[index])

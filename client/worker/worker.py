@@ -1,0 +1,133 @@
+"""The worker: a site's data behind four calls (join, statistics, train, evaluate).
+
+It answers with updates, counts, means and confusion matrices and nothing per patient. In simulation it is called
+directly; at a deployed site the same object stands behind the Unix socket.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from client.data.dataset import SiteDataset
+from client.data.images import ImageStore
+from client.data.statistics import site_statistics
+from client.training.loop import train
+from client.training.validation import Validation, validate
+from client.worker.local_state import LocalState
+from client.worker.resident import resident_model
+from shared_model.config import Config
+from shared_model.exchange import Payload, parameter_kinds, shared_tensors, trunk_fingerprint, write_tensors
+from shared_model.losses import Objective
+from shared_model.statistics import Standardisation
+from shared_model.version import PACKAGE_VERSION
+
+
+class Worker:
+    """One site. table: canonical records with their splits; images: their photographs; folder: its own disk."""
+
+    def __init__(
+        self, site: str, table: pd.DataFrame, images: ImageStore, config: Config, folder: Path
+    ) -> None:
+        self.site = site
+        self.config = config
+        self.on_step: Callable[[], None] = lambda: None
+        self._table = table
+        self._images = images
+        self._local = LocalState(folder)
+        self._dataset: SiteDataset | None = None
+        self._standardisation: dict[str, Any] = {}
+
+    def join(self) -> Payload:
+        """What the coordinator compares before it lets the site in."""
+        objective = resident_model(self.config).objective
+        kinds = parameter_kinds(objective)
+        state = objective.state_dict()
+        return Payload(
+            fields={
+                "site": self.site,
+                "version": PACKAGE_VERSION,
+                "trunk": trunk_fingerprint(objective),
+                "tensors": {name: list(state[name].shape) for name in kinds if kinds[name] == "shared"},
+                "examples": int((self._table["split"] == "train").sum()),
+            }
+        )
+
+    def statistics(self) -> Payload:
+        """Round 0: sums and counts over training patients."""
+        answer = site_statistics(self._table, self._images, minimum_cell=self.config.data.minimum_cell)
+        return Payload(fields={"site": self.site, "statistics": answer})
+
+    def train(self, request: Payload) -> Payload:
+        """Evaluate the incoming model, then train it for one round."""
+        started = time.perf_counter()
+        objective, dataset = self._load(request)
+        validation = self._validate(objective, dataset)
+        self._local.load(objective, resident_model(self.config).initial_local)
+        number = int(request.fields["round"])
+        training = self.config.training
+        if self.config.federation.strategy != "fedprox":
+            training = training.model_copy(update={"proximal": 0.0})
+        rows = dataset.rows_of("train")
+        result = train(
+            objective,
+            dataset,
+            rows,
+            training,
+            site=self.site,
+            seed=self.config.seed,
+            first_step=(number - 1) * training.local_steps,
+            learning_rate=float(request.fields["learning_rate"]),
+            on_step=self.on_step,
+        )
+        self._local.save(objective)
+        fields = {
+            "site": self.site,
+            "round": number,
+            "examples": len(rows),
+            "loss": result.loss,
+            "losses": result.losses,
+            "loss_weights": result.weights,
+            "validation": _counts(validation),
+            "seconds": time.perf_counter() - started,
+        }
+        return Payload(shared_tensors(objective), fields)
+
+    def evaluate(self, request: Payload) -> Payload:
+        """How good the incoming model is on this site's validation records."""
+        objective, dataset = self._load(request)
+        validation = self._validate(objective, dataset)
+        return Payload(
+            fields={
+                "site": self.site,
+                "round": int(request.fields["round"]),
+                "validation": _counts(validation),
+            }
+        )
+
+    def _load(self, request: Payload) -> tuple[Objective, SiteDataset]:
+        objective = resident_model(self.config).objective
+        write_tensors(objective, request.arrays)
+        if self._dataset is None or request.fields["standardisation"] != self._standardisation:
+            self._standardisation = request.fields["standardisation"]
+            standardisation = Standardisation.from_dict(self._standardisation)
+            tokenizer = resident_model(self.config).tokenizer
+            self._dataset = SiteDataset(self._table, self._images, tokenizer, standardisation)
+        objective.balance(self._standardisation["class_counts"])
+        return objective, self._dataset
+
+    def _validate(self, objective: Objective, dataset: SiteDataset) -> Validation:
+        rows = dataset.rows_of("validation")
+        return validate(objective, dataset, rows, self.config.evaluation.batch_size)
+
+
+def _counts(validation: Validation) -> dict[str, Any]:
+    return {
+        "examples": validation.examples,
+        "loss_sum": validation.loss_sum,
+        "confusion": {task: matrix.tolist() for task, matrix in validation.confusion.items()},
+    }

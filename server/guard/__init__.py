@@ -1,0 +1,5 @@
+"""Every update is checked before it may touch the model; a bad one is quarantined and the round goes on."""
+
+from server.guard.update import UpdateGuard
+
+__all__ = ["UpdateGuard"]

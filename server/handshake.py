@@ -1,0 +1,71 @@
+"""Before the first round: every site has the same package, trunk and tensors, and the statistics are pooled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from server.sites import Question, SiteFailure, Sites
+from shared_model.errors import RunError
+from shared_model.exchange import Payload
+from shared_model.statistics import Standardisation, pool
+from shared_model.version import PACKAGE_VERSION
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The sites that joined: address to name, and to the number of training examples they registered."""
+
+    names: dict[str, str]
+    examples: dict[str, int]
+
+
+def join(sites: Sites, trunk: str, tensors: dict[str, list[int]]) -> Roster:
+    """Ask every site to join. Raises RunError naming the site that differs in version, trunk or tensors."""
+    names: dict[str, str] = {}
+    examples: dict[str, int] = {}
+    for address, answer in _answers(sites, "join"):
+        fields = answer.fields
+        name = str(fields["site"])
+        _same(
+            name, "package version", fields["version"], PACKAGE_VERSION, "install the same release everywhere"
+        )
+        _same(name, "trunk fingerprint", fields["trunk"], trunk, "use the same pretrained weights and seed")
+        _same(name, "list of shared tensors", fields["tensors"], tensors, "use the same model configuration")
+        if name in names.values():
+            raise RunError("two sites have the same name", where=f"site {name}", fix="rename one of them")
+        names[address], examples[address] = name, int(fields["examples"])
+    empty = [names[address] for address, count in examples.items() if count == 0]
+    if empty:
+        raise RunError(
+            "a site has no training patients",
+            where=f"site {', '.join(empty)}",
+            fix="use fewer sites, another partition, or more patients",
+        )
+    return Roster(names, examples)
+
+
+def gather_statistics(sites: Sites) -> Standardisation:
+    """Round 0: pool every site's statistics into the federation's standardisation."""
+    return pool([answer.fields["statistics"] for _, answer in sorted(_answers(sites, "statistics"))])
+
+
+def _answers(sites: Sites, question: Question) -> list[tuple[str, Payload]]:
+    answers: list[tuple[str, Payload]] = []
+    for address, answer in sites.ask(question, {address: Payload() for address in sites.addresses()}):
+        if isinstance(answer, SiteFailure):
+            raise RunError(
+                f"a site did not answer {question!r}: {answer.reason}",
+                where=f"site address {address}",
+                fix="see that site's log, then start again",
+            )
+        answers.append((address, answer))
+    if not answers:
+        raise RunError("no site is connected", fix="start the sites first")
+    return answers
+
+
+def _same(site: str, what: str, found: Any, expected: Any, fix: str) -> None:
+    if found != expected:
+        shown = f": {found!s:.64} instead of {expected!s:.64}" if isinstance(found, str) else ""
+        raise RunError(f"a site has another {what}{shown}", where=f"site {site}", fix=fix)

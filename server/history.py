@@ -1,0 +1,95 @@
+"""What is kept of a round: who trained, on how much, how well the model did on validation records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from shared_model.exchange import Payload
+from shared_model.metrics.grading import figures
+from shared_model.records import TASKS
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site's part in a round."""
+
+    examples: int
+    loss: float
+    losses: dict[str, float]
+    loss_weights: dict[str, float]
+    seconds: float
+    bytes_up: int
+    bytes_down: int
+
+    @classmethod
+    def of(cls, answer: Payload, bytes_down: int) -> Site:
+        """From a site's answer to `train`."""
+        fields = answer.fields
+        return cls(
+            fields["examples"],
+            fields["loss"],
+            fields["losses"],
+            fields["loss_weights"],
+            fields["seconds"],
+            answer.nbytes,
+            bytes_down,
+        )
+
+
+@dataclass
+class RoundRecord:
+    """Round `number` of the model `label`; number 0 is the model before training."""
+
+    label: str
+    number: int
+    learning_rate: float
+    seconds: float = 0.0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    sites: dict[str, Site] = field(default_factory=dict)
+    validations: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The line of history.jsonl."""
+        return {
+            "model": self.label,
+            "round": self.number,
+            "seconds": round(self.seconds, 4),
+            "learning_rate": self.learning_rate,
+            "bytes_up": self.bytes_up,
+            "bytes_down": self.bytes_down,
+            "validation": pooled_validation(self.validations),
+            "sites": {name: self._site(name) for name in sorted(self.sites.keys() | self.validations.keys())},
+        }
+
+    def _site(self, name: str) -> dict[str, Any]:
+        validation = pooled_validation({name: self.validations[name]} if name in self.validations else {})
+        site = self.sites.get(name)
+        return {
+            "examples": site.examples if site else 0,
+            "train_loss": site.loss if site else None,
+            "losses": site.losses if site else {},
+            "loss_weights": site.loss_weights if site else {},
+            "validation_loss": validation.pop("loss"),
+            "validation": validation,
+            "seconds": round(site.seconds, 4) if site else 0.0,
+            "bytes_up": site.bytes_up if site else 0,
+            "bytes_down": site.bytes_down if site else 0,
+        }
+
+
+def pooled_validation(validations: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Exact pooling: losses by their counts, grading figures from summed confusion matrices."""
+    examples = sum(answer["examples"] for answer in validations.values())
+    loss = sum(answer["loss_sum"] for _, answer in sorted(validations.items()))
+    pooled: dict[str, Any] = {"loss": loss / examples if examples else None}
+    for task in TASKS:
+        matrices = [np.array(answer["confusion"][task], dtype=np.int64) for answer in validations.values()]
+        found = figures(np.sum(matrices, axis=0)) if matrices else {}
+        names = ("n", "quadratic_weighted_kappa", "accuracy")
+        pooled[task] = {name: found.get(name) for name in names}
+    return pooled

@@ -1,0 +1,126 @@
+"""The round loop: send the shared tensors, take each update as it arrives, guard it, add it, make the next model.
+
+One message a site a round: the site evaluates the incoming model before it trains, so the validation of round r's
+model arrives with the answers of round r + 1, and of the last one with a final `evaluate`. Plain Python: whoever
+carries the messages stands behind server.sites.Sites.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from server.guard import UpdateGuard
+from server.handshake import Roster
+from server.history import RoundRecord, Site, pooled_validation
+from server.schedule import Schedule
+from server.sites import SiteFailure, Sites
+from server.store import RunFolder
+from server.strategies import ServerStrategy
+from shared_model.config import Config
+from shared_model.errors import RunError
+from shared_model.exchange import FixedPointSum, Payload
+from shared_model.exchange.parameters import Arrays
+
+
+@dataclass
+class RoundLoop:
+    """One training run. `label` is the model's name in the history; `on_round` hears each finished record."""
+
+    sites: Sites
+    roster: Roster
+    config: Config
+    standardisation: dict[str, Any]
+    folder: RunFolder
+    label: str = "federated"
+    on_round: Callable[[RoundRecord], None] = lambda record: None
+
+    def run(self, initial: Arrays) -> Arrays:
+        """Train from `initial` and return the last model. Writes last and best weights, history and quarantine."""
+        schedule = Schedule(self.config.training, self.config.federation.rounds)
+        strategy = ServerStrategy(self.config.federation)
+        model = initial
+        record = RoundRecord(self.label, 0, schedule.learning_rate(1))
+        for number in range(1, self.config.federation.rounds + 1):
+            following = RoundRecord(self.label, number, schedule.learning_rate(number))
+            total = self._train_round(number, model, record, following)
+            self._close(record, model, schedule)
+            if schedule.finished:
+                return model
+            model = strategy.next_model(number, model, total.mean())
+            self.folder.save_weights("last", model)
+            record = following
+        self._final_validation(model, record)
+        self._close(record, model, schedule)
+        return model
+
+    def _train_round(
+        self, number: int, model: Arrays, incoming: RoundRecord, trained: RoundRecord
+    ) -> FixedPointSum:
+        """Ask every site once; validation goes to the incoming model's record, the rest to this round's."""
+        started = time.perf_counter()
+        guard = UpdateGuard(self.config.federation.norm_bound, self.roster.examples)
+        total = FixedPointSum(model)
+        request = self._request(number, model, learning_rate=trained.learning_rate)
+        for address, answer in self.sites.ask("train", dict.fromkeys(self.roster.names, request)):
+            name = self.roster.names[address]
+            trained.bytes_down += request.nbytes
+            if isinstance(answer, SiteFailure):
+                self._quarantine(number, name, answer.reason)
+                continue
+            trained.bytes_up += answer.nbytes
+            problem = guard.problem(address, answer, model, number)
+            problem = problem or _added(total, answer)
+            if problem:
+                self._quarantine(number, name, problem)
+                continue
+            incoming.validations[name] = answer.fields["validation"]
+            trained.sites[name] = Site.of(answer, request.nbytes)
+        trained.seconds = time.perf_counter() - started
+        self._check_quorum(number, len(trained.sites))
+        return total
+
+    def _request(self, number: int, model: Arrays, learning_rate: float | None = None) -> Payload:
+        fields = {"round": number, "learning_rate": learning_rate, "standardisation": self.standardisation}
+        return Payload(model, fields)
+
+    def _final_validation(self, model: Arrays, record: RoundRecord) -> None:
+        request = self._request(record.number, model)
+        for address, answer in self.sites.ask("evaluate", dict.fromkeys(self.roster.names, request)):
+            name = self.roster.names[address]
+            if isinstance(answer, SiteFailure):
+                self._quarantine(record.number, name, answer.reason)
+            else:
+                record.validations[name] = answer.fields["validation"]
+
+    def _close(self, record: RoundRecord, model: Arrays, schedule: Schedule) -> None:
+        """A round is finished once its model's validation is known."""
+        loss = pooled_validation(record.validations)["loss"]
+        best = schedule.best
+        schedule.observe(loss)
+        if record.number == 0 or schedule.best < best or (loss is None and record.number > 0):
+            self.folder.save_weights("best", model)
+        self.folder.append_history(record.to_dict())
+        self.on_round(record)
+
+    def _quarantine(self, number: int, site: str, reason: str) -> None:
+        self.folder.append_quarantine({"model": self.label, "round": number, "site": site, "reason": reason})
+
+    def _check_quorum(self, number: int, usable: int) -> None:
+        quorum = self.config.federation.quorum
+        if usable < quorum:
+            raise RunError(
+                f"round {number} had {usable} usable updates, the quorum is {quorum}",
+                where=str(self.folder.path / "quarantine.jsonl"),
+                fix="see the reasons there; the last finished round's weights are in last.safetensors",
+            )
+
+
+def _added(total: FixedPointSum, answer: Payload) -> str | None:
+    try:
+        total.add(answer.arrays, int(answer.fields["examples"]))
+    except OverflowError as error:
+        return str(error)
+    return None

@@ -1,0 +1,135 @@
+"""The model folder a run hands out: everything inference needs, nothing that stays at a site.
+
+model.safetensors (trunk and shared tensors; the local decoders are not in it), config.toml, standardisation.json
+(preprocessing statistics and the image pipeline's version), parameters.json (kind of every tensor, trunk
+fingerprint, counts, origin of the encoders) and tokenizer/.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from shared_model.config import Config, to_toml
+from shared_model.config.load import from_toml
+from shared_model.errors import DataError
+from shared_model.exchange import parameter_kinds, read_tensors, trunk_fingerprint
+from shared_model.files import naming_disk_errors, write_tensor_file, write_text
+from shared_model.losses import Objective
+from shared_model.model import FusionModel, Tokenizer, build_model, load_tokenizer
+from shared_model.statistics import Standardisation
+from shared_model.version import PACKAGE_VERSION
+
+WEIGHTS, STANDARDISATION, PARAMETERS, TOKENIZER = (
+    "model.safetensors",
+    "standardisation.json",
+    "parameters.json",
+    "tokenizer",
+)
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A loaded model folder; the model has no decoders."""
+
+    model: FusionModel
+    tokenizer: Tokenizer
+    config: Config
+    standardisation: Standardisation
+
+
+def count_parameters(objective: Objective) -> dict[str, int]:
+    """How many numbers the model has, how many are trained, travel and stay."""
+    kinds = parameter_kinds(objective)
+    sizes = {name: parameter.numel() for name, parameter in objective.named_parameters()}
+    totals = {kind: sum(sizes[n] for n in sizes if kinds[n] == kind) for kind in ("trunk", "shared", "local")}
+    return {"total": sum(sizes.values()), "trainable": totals["shared"] + totals["local"], **totals}
+
+
+def save_artefact(
+    folder: Path,
+    objective: Objective,
+    tokenizer: Tokenizer,
+    config: Config,
+    standardisation: dict[str, Any],
+    pipeline: str,
+) -> None:
+    """Write the folder whole or not at all; an existing one is replaced."""
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    kinds = parameter_kinds(objective)
+    state = objective.state_dict()
+    with naming_disk_errors(folder):
+        temporary.mkdir(parents=True)
+        kept = {name: read_tensors(state[name]) for name in state if kinds[name] != "local"}
+        write_tensor_file(temporary / WEIGHTS, kept)
+        write_text(temporary / "config.toml", to_toml(config))
+        write_json(temporary / STANDARDISATION, {"image_pipeline": pipeline, **standardisation})
+        described = {
+            "package_version": PACKAGE_VERSION,
+            "counts": count_parameters(objective),
+            "trunk_fingerprint": trunk_fingerprint(objective),
+            "encoders": objective.model.origin,
+            "kinds": kinds,
+        }
+        write_json(temporary / PARAMETERS, described)
+        tokenizer.backend.save_pretrained(temporary / TOKENIZER)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.replace(folder)
+
+
+def load_artefact(folder: Path, pipeline: str) -> Artefact:
+    """Read a model folder for inference. Raises DataError naming what is missing, damaged or does not fit."""
+    for name in (WEIGHTS, "config.toml", STANDARDISATION, PARAMETERS, TOKENIZER):
+        if not (folder / name).exists():
+            raise DataError(
+                f"the model folder has no {name}",
+                where=str(folder),
+                fix="give the model/ folder of a finished run",
+            )
+    config = from_toml(folder / "config.toml")
+    statistics = json.loads((folder / STANDARDISATION).read_text(encoding="utf-8"))
+    if statistics.pop("image_pipeline", None) != pipeline:
+        raise DataError(
+            "the model was made with another version of the image pipeline",
+            where=str(folder / STANDARDISATION),
+            fix="use the release of FedFundus that made it, or train again",
+        )
+    model = _model(folder, config)
+    return Artefact(
+        model, load_tokenizer(model, folder / TOKENIZER), config, Standardisation.from_dict(statistics)
+    )
+
+
+def _model(folder: Path, config: Config) -> FusionModel:
+    decoders = config.model.decoders.model_copy(update={"enabled": False})
+    model = build_model(config.model.model_copy(update={"decoders": decoders, "local": ()}), pretrained=False)
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise DataError(
+            f"the weights cannot be read: {error}", where=str(folder / WEIGHTS), fix="copy the folder again"
+        ) from None
+    state = model.state_dict()
+    missing = [name for name in state if f"model.{name}" not in tensors]
+    wrong = [n for n in state if n not in missing and tensors[f"model.{n}"].shape != tuple(state[n].shape)]
+    if missing or wrong:
+        raise DataError(
+            f"the weights are of another architecture: {len(missing)} tensors missing, {len(wrong)} of another shape",
+            where=str(folder / WEIGHTS),
+            fix="keep config.toml and model.safetensors of one run together",
+        )
+    model.load_state_dict({name: torch.from_numpy(tensors[f"model.{name}"]) for name in state})
+    return model.eval()
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Indented JSON without NaN, whole or not at all."""
+    write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")

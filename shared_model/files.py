@@ -1,0 +1,58 @@
+"""Files that are whole or absent: written beside their place, flushed, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import save
+
+from shared_model.errors import RunError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`, or leave it as it was. Raises RunError for a full disk or a closed folder."""
+    with naming_disk_errors(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """write_bytes for UTF-8 text."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_tensor_file(path: Path, tensors: Mapping[str, NDArray[np.float32]]) -> None:
+    """write_bytes for a safetensors file."""
+    write_bytes(path, save({name: np.ascontiguousarray(array) for name, array in tensors.items()}))
+
+
+@contextmanager
+def naming_disk_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write `path` into one RunError a person can act on."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            what, fix = "the disk is full", "free some space and run again, or choose another folder"
+        elif number in (errno.EACCES, errno.EPERM, errno.EROFS):
+            what, fix = "the folder cannot be written", "choose a folder that you may write to"
+        else:
+            what, fix = f"the file could not be written ({error})", "check the disk and the folder"
+        raise RunError(what, where=str(path), fix=fix) from None

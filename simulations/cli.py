@@ -1,0 +1,218 @@
+"""`fedfundus-simulate`: the researcher's door.
+
+Results go to standard output, progress and errors to standard error, so that `--json` prints one document and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from shared_model.config import Config, load_config
+from shared_model.errors import FedFundusError, RunError
+
+app = typer.Typer(
+    help="Simulate a federation of hospitals on one machine.", no_args_is_help=True, add_completion=False
+)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+INTERRUPTED = 130
+
+
+class Partition(StrEnum):
+    """How patients are dealt to sites."""
+
+    center = "center"
+    camera = "camera"
+    dirichlet = "dirichlet"
+    iid = "iid"
+
+
+class Grades(StrEnum):
+    """Grade mix of a synthetic data set."""
+
+    balanced = "balanced"
+    published = "published"
+
+
+Data = Annotated[Path, typer.Option(help="A data folder in BRSET's layout.", show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override any configuration key."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result document as JSON, and nothing else.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file over the preset.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")]
+
+
+@app.command()
+def synthesize(
+    folder: Annotated[Path, typer.Argument(help="Where to write it; must not exist or be empty.")],
+    patients: Annotated[int, typer.Option(min=1)] = 600,
+    test_patients: Annotated[
+        int, typer.Option(min=0, help="Further patients that are only ever tested on.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    grades: Annotated[Grades, typer.Option(help="Balanced over-samples the rare grades.")] = Grades.balanced,
+) -> None:
+    """Draw a BRSET-shaped data set: photographs, labels, three centres, missing values and dirt."""
+    from simulations.progress import RunProgress
+    from simulations.synthesis.dataset import synthesize as draw
+
+    with RunProgress(errors) as progress:
+        summary = draw(
+            folder,
+            patients=patients,
+            test_patients=test_patients,
+            seed=seed,
+            grades=grades.value,
+            progress=lambda done, total: progress.update("drawing patients", done, total, unit="patients"),
+        )
+    print(
+        f"{summary.photographs} photographs of {summary.patients + summary.test_patients} patients "
+        f"in {summary.folder}; ICDR 0-4: {' / '.join(map(str, summary.icdr))}; "
+        f"patients a centre: {', '.join(f'{name} {count}' for name, count in summary.centers.items())}"
+    )
+
+
+@app.command()
+def run(
+    data: Data,
+    preset: Annotated[str, typer.Option(help="tiny or paper.")] = "tiny",
+    partition: Annotated[Partition | None, typer.Option()] = None,
+    sites: Annotated[int | None, typer.Option(min=1, help="Number of sites (dirichlet, iid).")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1)] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="fedavg, fedprox, fedavgm, fedadam or fedyogi.")
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="inline or ray.")] = None,
+    seed: Seed = None,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs/run"),
+    config_file: ConfigFile = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Federate one model over simulated sites, beside each site alone and all data pooled."""
+    config = load_config(
+        preset,
+        file=config_file,
+        overrides=overrides or (),
+        federation__partition=partition.value if partition else None,
+        federation__sites=sites,
+        federation__rounds=rounds,
+        federation__strategy=strategy,
+        runtime__engine=engine,
+        seed=seed,
+    )
+    from simulations.progress import RunProgress
+    from simulations.run import Run, check_output
+    from simulations.tables import print_summary
+
+    check_output(out)
+    with RunProgress(errors) as progress:
+        document = Run(config, data, out, progress).execute()
+    if as_json:
+        _print_json(document)
+        return
+    print_summary(document)
+    print(f"report: {out / 'report.html'}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Option(help="The model/ folder of a run.")],
+    data: Data,
+    split: Annotated[
+        str,
+        typer.Option(help="test (patients the run never trained on, same data) or all (another data set)."),
+    ] = "test",
+    as_json: Json = False,
+) -> None:
+    """Evaluate a finished model on a data folder."""
+    from simulations.evaluate import evaluate_model
+    from simulations.progress import RunProgress
+    from simulations.tables import print_summary
+
+    with RunProgress(errors) as progress:
+        document = evaluate_model(model, data, split, progress)
+    if as_json:
+        _print_json(document)
+    else:
+        print_summary(document)
+
+
+@app.command()
+def crossvalidate(
+    data: Data,
+    folds: Annotated[int, typer.Option(min=2)] = 5,
+    preset: Annotated[str, typer.Option()] = "tiny",
+    partition: Annotated[Partition, typer.Option()] = Partition.dirichlet,
+    sites: Annotated[int, typer.Option(min=1)] = 3,
+    rounds: Annotated[int | None, typer.Option(min=1)] = None,
+    seed: Seed = None,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs/crossvalidation"),
+    config_file: ConfigFile = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Federate once per fold, test on the fold left out, and pool the folds: figures from few photographs."""
+    config: Config = load_config(
+        preset,
+        file=config_file,
+        overrides=overrides or (),
+        federation__partition=partition.value,
+        federation__sites=sites,
+        federation__rounds=rounds,
+        seed=seed,
+    )
+    from simulations.crossvalidation import CrossValidation
+    from simulations.progress import RunProgress
+    from simulations.run import check_output
+    from simulations.tables import print_summary
+
+    check_output(out)
+    with RunProgress(errors) as progress:
+        document = CrossValidation(config, data, folds, out, progress).execute()
+    if as_json:
+        _print_json(document)
+    else:
+        print_summary(document)
+        print(f"figures: {out / 'metrics.json'}")
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    print(json.dumps(document, indent=1, allow_nan=False))
+
+
+def main() -> None:
+    """Run a command; a user's mistake is one message and a non-zero exit code, never a traceback."""
+    warnings.filterwarnings("ignore")
+    logging.getLogger("flwr").setLevel(logging.ERROR)
+    command = typer.main.get_command(app)
+    try:
+        sys.exit(command.main(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except FedFundusError as error:
+        errors.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        errors.print("interrupted: nothing was written")
+        sys.exit(INTERRUPTED)
+    except MemoryError:
+        out_of_memory = RunError(
+            "not enough memory", fix="use a smaller training.batch_size, fewer runtime.jobs, or --preset tiny"
+        )
+        errors.print(f"[bold red]error:[/] {escape(str(out_of_memory))}")
+        sys.exit(out_of_memory.exit_code)

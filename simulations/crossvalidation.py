@@ -1,0 +1,139 @@
+"""`fedfundus-simulate crossvalidate`: for data sets too small for one test split.
+
+Each fold in turn is the test set of a federation trained on the others; the folds' predictions are pooled before
+any figure is computed, so that every photograph is tested once. Byte-identical photographs share a fold.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from client.data.images import ImageStore
+from client.data.split import folds
+from shared_model.artefact import write_json
+from shared_model.config import Config, to_toml
+from shared_model.files import naming_disk_errors, write_text
+from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
+from shared_model.metrics.predictions import Predictions, concatenate
+from shared_model.version import PACKAGE_VERSION
+from simulations.prepare import Prepared, read_records, write_workspace
+from simulations.progress import RunProgress
+from simulations.run import MAJORITY, class_counts
+from simulations.training import FEDERATED, Training
+
+VALIDATION_SHARE = 9  # one fold of the training patients in so many is validated on
+
+
+@dataclass
+class CrossValidation:
+    """`count` federations over one data folder."""
+
+    config: Config
+    data: Path
+    count: int
+    out: Path
+    progress: RunProgress
+
+    def execute(self) -> dict[str, Any]:
+        """Federate once a fold; the document of metrics.json, whose figures pool the folds' test predictions."""
+        started = time.perf_counter()
+        evaluation = self.config.evaluation.model_copy(update={"comparison": False})
+        self.config = self.config.model_copy(update={"evaluation": evaluation})
+        partial = self.out.with_name(f".{self.out.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        with naming_disk_errors(partial):
+            partial.mkdir(parents=True)
+        try:
+            document = self._into(partial)
+            document["run"]["seconds"] = round(time.perf_counter() - started, 1)
+            write_json(partial / "metrics.json", document)
+            write_text(partial / "config.toml", to_toml(self.config))
+            with naming_disk_errors(self.out):
+                if self.out.exists():
+                    self.out.rmdir()
+                partial.replace(self.out)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return document
+
+    def _into(self, folder: Path) -> dict[str, Any]:
+        workspace = folder / "work"
+        workspace.mkdir()
+        table, images, quarantine, notices = read_records(self.data, self.config, workspace, self._reading)
+        fold_of = folds(table, self.count, self.config.seed, digests=images.digests)
+        tested: list[Predictions] = []
+        floors: list[Predictions] = []
+        for fold in range(self.count):
+            split = _split(table, images, fold_of, fold, self.config.seed)
+            prepared = write_workspace(split, images, self.config, workspace, quarantine, notices)
+            predictions = self._fold(prepared, workspace, folder / f"fold-{fold + 1}", fold)
+            tested.append(_siteless(predictions))
+            floors.append(majority_predictions(tested[-1], class_counts(split)))
+        shutil.rmtree(workspace)
+        return self._document(
+            {FEDERATED: concatenate(tested), MAJORITY: concatenate(floors)}, quarantine, notices
+        )
+
+    def _fold(self, prepared: Prepared, workspace: Path, folder: Path, fold: int) -> Predictions:
+        with naming_disk_errors(folder):
+            folder.mkdir()
+        write_text(folder / "config.toml", to_toml(self.config))
+        shutil.rmtree(workspace / "sites", ignore_errors=True)  # each fold's sites begin anew
+        label = f"fold {fold + 1} of {self.count}"
+        training = Training(self.config, prepared, folder, workspace, self.progress, label)
+        predictions = training.run()[FEDERATED]["last"]
+        shutil.rmtree(folder)
+        return predictions
+
+    def _reading(self, done: int, total: int) -> None:
+        self.progress.update("reading photographs", done, total, unit="files")
+
+    def _document(
+        self, models: dict[str, Predictions], quarantine: pd.DataFrame, notices: list[str]
+    ) -> dict[str, Any]:
+        evaluation, federation = self.config.evaluation, self.config.federation
+        return {
+            "schema": SCHEMA,
+            "models": {
+                name: model_figures(p, [], evaluation.resamples, evaluation.bootstrap_seed)
+                for name, p in models.items()
+            },
+            "comparisons": [],
+            "run": {
+                "folds": self.count,
+                "preset": self.config.preset,
+                "partition": federation.partition,
+                "rounds": federation.rounds,
+                "local_steps": self.config.training.local_steps,
+                "seed": self.config.seed,
+                "quarantined": len(quarantine),
+                "notices": notices,
+                "resamples": evaluation.resamples,
+                "package_version": PACKAGE_VERSION,
+            },
+        }
+
+
+def _split(
+    table: pd.DataFrame, images: ImageStore, fold_of: NDArray[np.int64], fold: int, seed: int
+) -> pd.DataFrame:
+    """The table with this fold as test, a tenth of the rest as validation, groups of patients kept whole."""
+    split = np.full(len(table), "train", dtype=object)
+    rest = np.flatnonzero(fold_of != fold)
+    inner = folds(table.iloc[rest].reset_index(drop=True), VALIDATION_SHARE, seed, digests=images.digests)
+    split[rest[inner == 0]] = "validation"
+    split[fold_of == fold] = "test"
+    return table.assign(split=pd.Series(split, index=table.index, dtype=table["split"].dtype))
+
+
+def _siteless(predictions: Predictions) -> Predictions:
+    """Sites are dealt anew in every fold, so figures a site would mix different ones."""
+    return replace(predictions, site=np.full(len(predictions), "", dtype=str))

@@ -1,0 +1,21 @@
+"""Engines run the same ServerApp and ClientApp: `inline` in one process, `ray` by Flower's own backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from server.history import RoundRecord
+from shared_model.config import Config
+
+
+def run_engine(config: Config, folder: Path, sites: int, on_round: Callable[[RoundRecord], None]) -> None:
+    """Run one federation over `sites` simulated sites with the engine that the configuration names."""
+    if config.runtime.engine == "ray":
+        from simulations.engines.ray import run_ray
+
+        run_ray(config, folder, sites, on_round)
+    else:
+        from simulations.engines.inline import run_inline
+
+        run_inline(folder, sites, on_round)

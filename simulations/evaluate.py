@@ -1,0 +1,84 @@
+"""`fedfundus-simulate evaluate`: a finished model's figures on a data folder."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from client.data.dataset import SiteDataset
+from client.data.images import PIPELINE_VERSION
+from client.inference.predict import predict
+from shared_model.artefact import load_artefact
+from shared_model.errors import ConfigError, DataError
+from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
+from shared_model.version import PACKAGE_VERSION
+from simulations.prepare import read_records
+from simulations.progress import RunProgress
+
+SPLITS = ("test", "all")
+
+
+def evaluate_model(folder: Path, data: Path, split: str, progress: RunProgress) -> dict[str, Any]:
+    """The document of metrics.json for one model; sites are the data's own centres.
+
+    split: "test" evaluates the patients that a run on this same data set left for testing (the split follows from
+    the model's seed), "all" every record, for data the model never saw.
+    """
+    if split not in SPLITS:
+        raise ConfigError(
+            f"there is no split {split!r}", where="--split", fix=f"use one of: {', '.join(SPLITS)}"
+        )
+    artefact = load_artefact(folder, PIPELINE_VERSION)
+    config = artefact.config
+    with tempfile.TemporaryDirectory(prefix="fedfundus-") as workspace:
+        table, images, quarantine, notices = read_records(
+            data,
+            config,
+            Path(workspace),
+            lambda done, total: progress.update("reading photographs", done, total, unit="files"),
+        )
+        tested = table if split == "all" else table[table["split"] == "test"]
+        if tested.empty:
+            raise DataError("there is no test patient", where=str(data), fix="use --split all")
+        dataset = SiteDataset(tested, images, artefact.tokenizer, artefact.standardisation)
+        centers = tested.dropna(subset=["center"]).drop_duplicates("patient_id")
+        site_of = dict(zip(centers["patient_id"], centers["center"], strict=True))
+        batch, total = config.evaluation.batch_size, len(dataset)
+        seen = 0
+
+        def batch_done() -> None:
+            nonlocal seen
+            seen = min(total, seen + batch)
+            progress.update("grading", seen, total, unit="records")
+
+        predictions = predict(
+            artefact.model,
+            dataset,
+            np.arange(total),
+            site_of,
+            mask_notes=config.losses.mask_notes,
+            batch_size=batch,
+            on_batch=batch_done,
+        )
+    evaluation, sites = config.evaluation, sorted(set(site_of.values()))
+    counts = {task: list(count) for task, count in artefact.standardisation.class_counts.items()}
+    models = {"federated": predictions, "majority": majority_predictions(predictions, counts)}
+    return {
+        "schema": SCHEMA,
+        "models": {
+            name: model_figures(p, sites, evaluation.resamples, evaluation.bootstrap_seed)
+            for name, p in models.items()
+        },
+        "comparisons": [],
+        "run": {
+            "split": split,
+            "records": total,
+            "quarantined": len(quarantine),
+            "notices": notices,
+            "resamples": evaluation.resamples,
+            "package_version": PACKAGE_VERSION,
+        },
+    }

@@ -1,0 +1,109 @@
+"""From a data folder to sites: records, photographs, split and partition, laid out so that any process can open them.
+
+The workspace holds one table, one image store and one list of patients per site; the baselines are "sites" of the
+same workspace (each site alone, all pooled), so that every model is trained by the same worker.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from client.adapters import load
+from client.data.images import ImageStore, build_image_store
+from client.data.split import assign_splits
+from client.worker.simulated import CONFIG, IMAGES, SITES, TABLE
+from shared_model.config import Config, to_toml
+from shared_model.errors import DataError
+from shared_model.files import naming_disk_errors, write_text
+from simulations.partitions import describe, partition
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a simulation stands on. table: canonical records with splits; sites: site name to its patients."""
+
+    table: pd.DataFrame
+    images: ImageStore
+    sites: dict[str, list[str]]
+    partition: dict[str, Any]
+    quarantine: pd.DataFrame
+    notices: list[str]
+
+
+def read_records(
+    data: Path, config: Config, workspace: Path, progress: Progress | None = None
+) -> tuple[pd.DataFrame, ImageStore, pd.DataFrame, list[str]]:
+    """Records with their splits, photographs, quarantine and notices of a data folder."""
+    loaded = load(data, config.data.adapter, mask_notes=config.losses.mask_notes)
+    images, unreadable = build_image_store(
+        loaded.table,
+        workspace / IMAGES,
+        config.model.image.size,
+        config.runtime.jobs or None,
+        progress,
+        lines=loaded.lines,
+    )
+    train, validation = config.data.split
+    table = assign_splits(
+        images.usable(loaded.table),
+        seed=config.seed,
+        fractions=(train, validation, 1.0 - train - validation),
+        digests=images.digests,
+    )
+    quarantine = pd.concat([loaded.quarantine, unreadable], ignore_index=True)
+    return table, images, quarantine, list(loaded.notices)
+
+
+def prepare(data: Path, config: Config, workspace: Path, progress: Progress | None = None) -> Prepared:
+    """Read `data`, split and partition it, and write the workspace that workers open."""
+    with naming_disk_errors(workspace):
+        workspace.mkdir(parents=True, exist_ok=True)
+    table, images, quarantine, notices = read_records(data, config, workspace, progress)
+    return write_workspace(table, images, config, workspace, quarantine, notices)
+
+
+def write_workspace(
+    table: pd.DataFrame,
+    images: ImageStore,
+    config: Config,
+    workspace: Path,
+    quarantine: pd.DataFrame,
+    notices: list[str],
+) -> Prepared:
+    """Partition records that have their splits, and write what workers open."""
+    federation = config.federation
+    parts = partition(
+        table,
+        federation.partition,
+        sites=federation.sites or None,
+        seed=config.seed,
+        alpha=federation.alpha,
+        digests=images.digests,
+    )
+    check_training_patients(table, parts.sites)
+    with naming_disk_errors(workspace):
+        table.to_parquet(workspace / TABLE)
+    write_text(workspace / SITES, json.dumps(parts.sites))
+    write_text(workspace / CONFIG, to_toml(config))
+    described = describe(table, parts)
+    return Prepared(table, images, parts.sites, described, quarantine, notices + list(parts.notices))
+
+
+def check_training_patients(table: pd.DataFrame, sites: dict[str, list[str]]) -> None:
+    """Raises DataError naming the sites that would have nobody to train on."""
+    training = set(table.loc[table["split"] == "train", "patient_id"])
+    empty = [site for site, patients in sites.items() if not training & set(patients)]
+    if empty:
+        raise DataError(
+            "a site has no training patients after partitioning and splitting",
+            where=f"site {', '.join(empty)}",
+            fix="use fewer sites, another partition or seed, or more patients",
+        )

@@ -1,0 +1,204 @@
+"""`fedfundus-simulate run`: one folder with every result, which is whole or not there.
+
+Everything is written to a sibling folder and renamed at the end, so that an interrupted run leaves no half of one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from client.data.images import PIPELINE_VERSION
+from client.worker.resident import resident_model
+from server.store import RunFolder
+from shared_model.artefact import count_parameters, save_artefact, write_json
+from shared_model.config import Config, to_toml
+from shared_model.errors import RunError
+from shared_model.exchange import write_tensors
+from shared_model.files import naming_disk_errors, write_text
+from shared_model.metrics.document import SCHEMA, comparisons, majority_predictions, model_figures
+from shared_model.metrics.predictions import Predictions
+from shared_model.records import GRADES, TASKS
+from shared_model.report import render
+from shared_model.version import PACKAGE_VERSION
+from simulations.baselines import baseline_folder
+from simulations.prepare import Prepared, prepare
+from simulations.progress import RunProgress
+from simulations.samples import sample_photographs
+from simulations.training import FEDERATED, Trained, Training
+
+MAJORITY = "majority"
+
+
+@dataclass
+class Run:
+    """A simulated federation over `data`, with its comparison and report, into `out`."""
+
+    config: Config
+    data: Path
+    out: Path
+    progress: RunProgress
+
+    def execute(self) -> dict[str, Any]:
+        """Run it; the document of metrics.json. Raises FedFundusError, leaving nothing behind."""
+        check_output(self.out)
+        partial = self.out.with_name(f".{self.out.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        with naming_disk_errors(partial):
+            partial.mkdir(parents=True)
+        try:
+            document = self._into(partial)
+            with naming_disk_errors(self.out):
+                if self.out.exists():
+                    self.out.rmdir()
+                partial.replace(self.out)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return document
+
+    def _into(self, folder: Path) -> dict[str, Any]:
+        started = time.perf_counter()
+        config, workspace = self._settled(), folder / "work"
+        write_text(folder / "config.toml", to_toml(config))
+        prepared = prepare(self.data, config, workspace, self._reading)
+        self._say(prepared)
+        prepared.quarantine.to_csv(folder / "quarantine.csv", index=False)
+        write_json(folder / "partition.json", prepared.partition)
+        trained = Training(config, prepared, folder, workspace, self.progress).run()
+        notices = prepared.notices + self._model_notices(config)
+        document = assemble(config, prepared, trained, self._history(folder, workspace, trained), notices)
+        document["run"]["seconds"] = round(time.perf_counter() - started, 1)
+        self._write_results(folder, config, prepared, document, workspace, trained)
+        return document
+
+    def _settled(self) -> Config:
+        """Early stopping would break the equal budgets of the comparison, so it is off there."""
+        config = self.config
+        if config.evaluation.comparison and config.training.early_stopping:
+            training = config.training.model_copy(update={"early_stopping": 0})
+            return config.model_copy(update={"training": training})
+        return config
+
+    def _reading(self, done: int, total: int) -> None:
+        self.progress.update("reading photographs", done, total, unit="files")
+
+    def _say(self, prepared: Prepared) -> None:
+        for notice in prepared.notices:
+            self.progress.say(f"notice: {notice}")
+        if len(prepared.quarantine):
+            self.progress.say(
+                f"notice: {len(prepared.quarantine)} rows are left out, each with its reason in quarantine.csv"
+            )
+
+    def _model_notices(self, config: Config) -> list[str]:
+        origin = resident_model(config).objective.model.origin
+        random = [name for name, source in origin.items() if source == "random weights"]
+        if not random:
+            return []
+        return [f"The {' and '.join(random)} encoder starts from random weights, not from pretrained ones."]
+
+    def _history(self, folder: Path, workspace: Path, trained: Trained) -> list[dict[str, Any]]:
+        rows = RunFolder(folder).history()
+        for label in trained:
+            if label != FEDERATED:
+                rows += RunFolder(baseline_folder(workspace, label)).history()
+        return rows
+
+    def _write_results(
+        self,
+        folder: Path,
+        config: Config,
+        prepared: Prepared,
+        document: dict[str, Any],
+        workspace: Path,
+        trained: Trained,
+    ) -> None:
+        store = RunFolder(folder)
+        resident = resident_model(config)
+        write_tensors(resident.objective, store.load_weights("last"))
+        standardisation = store.load_json("standardisation.json")
+        save_artefact(
+            folder / "model",
+            resident.objective,
+            resident.tokenizer,
+            config,
+            standardisation,
+            PIPELINE_VERSION,
+        )
+        history = self._history(folder, workspace, trained)
+        for row in history[len(store.history()) :]:
+            store.append_history(row)
+        write_json(folder / "metrics.json", document)
+        samples = sample_photographs(prepared, config.seed)
+        page = render(document, history, to_toml(config), prepared.partition, samples)
+        write_text(folder / "report.html", page)
+        shutil.rmtree(workspace)
+        for name in ("last.safetensors", "best.safetensors", "standardisation.json"):
+            (folder / name).unlink()
+
+
+def check_output(out: Path) -> None:
+    """Raises RunError where `out` already holds something."""
+    if (out / "metrics.json").exists():
+        raise RunError("the output folder holds a finished run", where=str(out), fix="choose another --out")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(
+            "the output folder is not empty", where=str(out), fix="choose another --out, or empty it"
+        )
+
+
+def assemble(
+    config: Config, prepared: Prepared, trained: Trained, history: list[dict[str, Any]], notices: list[str]
+) -> dict[str, Any]:
+    """The document of metrics.json, without its duration."""
+    evaluation, sites = config.evaluation, list(prepared.sites)
+    counts = class_counts(prepared.table)
+
+    def models(weights: str) -> dict[str, Predictions]:
+        found = {label: predictions[weights] for label, predictions in trained.items()}
+        return found | {MAJORITY: majority_predictions(found[FEDERATED], counts)}
+
+    def figures(weights: str) -> dict[str, Any]:
+        return {
+            label: model_figures(p, sites, evaluation.resamples, evaluation.bootstrap_seed)
+            for label, p in models(weights).items()
+        }
+
+    compared = comparisons(models("last"), sites, evaluation.resamples, evaluation.bootstrap_seed)
+    federated = [row for row in history if row["model"] == FEDERATED and row["round"] > 0]
+    return {
+        "schema": SCHEMA,
+        "models": figures("last"),
+        "best_validation": {"models": figures("best")},
+        "comparisons": compared,
+        "run": {
+            "preset": config.preset,
+            "partition": config.federation.partition,
+            "sites": sites,
+            "rounds": len(federated),
+            "local_steps": config.training.local_steps,
+            "strategy": config.federation.strategy,
+            "engine": config.runtime.engine,
+            "seed": config.seed,
+            "parameters": count_parameters(resident_model(config).objective),
+            "bytes_per_round": {
+                "up": sum(row["bytes_up"] for row in federated) // max(1, len(federated)),
+                "down": sum(row["bytes_down"] for row in federated) // max(1, len(federated)),
+            },
+            "resamples": evaluation.resamples,
+            "quarantined": len(prepared.quarantine),
+            "notices": notices,
+            "package_version": PACKAGE_VERSION,
+        },
+    }
+
+
+def class_counts(table: pd.DataFrame) -> dict[str, list[int]]:
+    """Training photographs of each grade, by task."""
+    train = table[table["split"] == "train"]
+    return {task: [int((train[task] == grade).sum()) for grade in range(GRADES)] for task in TASKS}

@@ -1,0 +1,120 @@
+"""Training every model of a run: the federation in this process, the baselines beside it in others.
+
+Processes do not change results: each model's numbers follow from its configuration and data alone.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from client.worker.simulated import ROOT_VARIABLE
+from server.history import RoundRecord
+from server.store import RunFolder
+from shared_model.config import Config
+from shared_model.metrics.predictions import Predictions
+from simulations.baselines import Baseline, baseline_folder, baselines, train_baseline
+from simulations.engines import run_engine
+from simulations.inference import test_predictions
+from simulations.prepare import Prepared
+from simulations.progress import RunProgress
+
+FEDERATED = "federated"
+POLL_SECONDS = 0.5
+Trained = dict[str, dict[str, Predictions]]  # model -> "last" and "best" -> predictions
+
+
+@dataclass
+class Training:
+    """One run's training. folder: where the federated model's files go; workspace: what workers open."""
+
+    config: Config
+    prepared: Prepared
+    folder: Path
+    workspace: Path
+    progress: RunProgress
+    name: str = FEDERATED  # of the federated model's progress bar
+
+    def run(self) -> Trained:
+        """Train the federated model and, if configured, its baselines; predictions of all of them."""
+        planned = baselines(self.config, self.prepared.sites) if self.config.evaluation.comparison else []
+        jobs = min(self.config.runtime.jobs or os.cpu_count() or 1, 1 + len(planned))
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(jobs - 1, mp_context=context) if jobs > 1 else nullcontext()
+        with pool as executor:
+            waiting = {
+                b.label: executor.submit(train_baseline, b, self.workspace, self._site_of())
+                if executor
+                else None
+                for b in planned
+            }
+            try:
+                trained = {FEDERATED: self._federated(waiting)}
+                return trained | self._baselines(planned, waiting)
+            except BaseException:
+                if executor:
+                    executor.shutdown(wait=False, cancel_futures=True)
+                    _stop(executor)
+                raise
+
+    def _federated(self, waiting: dict[str, Future[dict[str, Predictions]] | None]) -> dict[str, Predictions]:
+        def heard(record: RoundRecord) -> None:
+            self._show(record)
+            self._poll(waiting)
+
+        os.environ[ROOT_VARIABLE] = str(self.workspace.resolve())
+        try:
+            run_engine(self.config, self.folder, len(self.prepared.sites), heard)
+        finally:
+            os.environ.pop(ROOT_VARIABLE, None)
+        folder = RunFolder(self.folder)
+        return test_predictions(
+            self.config, folder, self.prepared.table, self.prepared.images, self._site_of()
+        )
+
+    def _baselines(
+        self, planned: list[Baseline], waiting: dict[str, Future[dict[str, Predictions]] | None]
+    ) -> Trained:
+        """Take those that no process has begun, last first, then wait for the others."""
+        trained: Trained = {}
+        for baseline in reversed(planned):
+            future = waiting[baseline.label]
+            if future is None or future.cancel():
+                trained[baseline.label] = train_baseline(
+                    baseline, self.workspace, self._site_of(), lambda r: (self._show(r), self._poll(waiting))
+                )
+        running = {label: future for label, future in waiting.items() if future and label not in trained}
+        while wait(list(running.values()), timeout=POLL_SECONDS).not_done:
+            self._poll(waiting)
+        self._poll(waiting)
+        trained |= {label: future.result() for label, future in running.items()}
+        return {baseline.label: trained[baseline.label] for baseline in planned}
+
+    def _site_of(self) -> dict[str, str]:
+        return {patient: site for site, patients in self.prepared.sites.items() for patient in patients}
+
+    def _show(self, record: RoundRecord) -> None:
+        row = record.to_dict()
+        label = self.name if row["model"] == FEDERATED else row["model"]
+        self._update(label, row["round"], row["validation"]["loss"])
+
+    def _poll(self, waiting: dict[str, Future[dict[str, Predictions]] | None]) -> None:
+        """Other processes tell how far they are through the history they write anyway."""
+        for label, future in waiting.items():
+            if future is not None and not future.cancelled():
+                rows = RunFolder(baseline_folder(self.workspace, label)).history()
+                if rows:
+                    self._update(label, rows[-1]["round"], rows[-1]["validation"]["loss"])
+
+    def _update(self, model: str, number: int, loss: float | None) -> None:
+        self.progress.update(model, number, self.config.federation.rounds, loss=loss)
+
+
+def _stop(executor: ProcessPoolExecutor) -> None:
+    """End worker processes at once: an interrupted run waits for nobody."""
+    for process in list((executor._processes or {}).values()):
+        process.terminate()
