@@ -33,8 +33,7 @@ DIRT = (
     "photograph absent",
     "optic disc bv",
     "focus 0",
-    "flag without retinopathy",
-    "retinopathy without flag",
+    "flag contradicts grade",
     "duration in words",
     "duration with decimal comma",
     "duration with letter O",
@@ -113,9 +112,7 @@ def _duration(patient: Patient, dirt: frozenset[str], rng: Generator) -> str:
 
 def _row(shared: Row, photograph: Photograph, dirt: frozenset[str]) -> Row:
     eye = photograph.eye
-    flag = eye.icdr >= 1
-    if ("flag without retinopathy" in dirt and not flag) or ("retinopathy without flag" in dirt and flag):
-        flag = not flag
+    flag = (eye.icdr >= 1) != ("flag contradicts grade" in dirt)
     row = {
         **shared,
         "exam_eye": "1" if eye.side == "right" else "2",
