@@ -190,6 +190,25 @@ def crossvalidate(
         print(f"figures: {out / 'metrics.json'}")
 
 
+@app.command()
+def bench(
+    rounds: Annotated[int, typer.Option(min=3)] = 6,
+    repeats: Annotated[int, typer.Option(min=1)] = 3,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Measure how much of a simulated round is training, and print it as a ratio."""
+    from shared_model.files import write_text
+    from simulations.bench.efficiency import simulation_efficiency
+
+    found = simulation_efficiency("inline", rounds, repeats)
+    spread = ", ".join(f"{run['efficiency']:.3f}" for run in found["runs"])
+    print(
+        f"inline engine, 3 sites, tiny preset: {found['efficiency']:.3f} of the loop is training ({spread})"
+    )
+    if json_file is not None:
+        write_text(json_file, json.dumps({"simulation": found}, indent=1) + "\n")
+
+
 def _print_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=1, allow_nan=False))
 

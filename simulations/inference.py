@@ -14,6 +14,7 @@ from client.worker.resident import resident_model
 from server.store import RunFolder
 from shared_model.config import Config
 from shared_model.exchange import write_tensors
+from shared_model.exchange.parameters import Arrays
 from shared_model.metrics.predictions import Predictions
 from shared_model.statistics import Standardisation
 
@@ -28,9 +29,13 @@ def test_predictions(
     standardisation = Standardisation.from_dict(folder.load_json("standardisation.json"))
     tested = table[table["split"] == "test"]
     dataset = SiteDataset(tested, images, resident.tokenizer, standardisation)
-    found = {}
+    found: dict[str, Predictions] = {}
     for name in WEIGHTS:
-        write_tensors(resident.objective, folder.load_weights(name))
+        weights = folder.load_weights(name)
+        if name == "best" and _equal(weights, folder.load_weights("last")):
+            found[name] = found["last"]  # the last round was the best one
+            continue
+        write_tensors(resident.objective, weights)
         found[name] = predict(
             resident.objective.model,
             dataset,
@@ -40,3 +45,7 @@ def test_predictions(
             batch_size=config.evaluation.batch_size,
         )
     return found
+
+
+def _equal(a: Arrays, b: Arrays) -> bool:
+    return all(np.array_equal(array, b[name]) for name, array in a.items())

@@ -8,7 +8,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from shared_model.metrics.summary import COLUMNS, summary_table
+from shared_model.metrics.summary import COLUMNS, NOT_AVAILABLE, summary_table
+
+HEADINGS = {
+    "icdr_kappa": "all inputs",
+    "icdr_image": "image only",
+    "icdr_note": "note only",
+    "icdr_structured": "structured only",
+    "sdrg_kappa": "SDRG, all inputs",
+    "recall_at_1": "R@1",
+    "recall_at_10": "R@10",
+}
+SHORT = {NOT_AVAILABLE: "-"}
 
 
 def print_summary(document: Mapping[str, Any]) -> None:
@@ -16,12 +27,16 @@ def print_summary(document: Mapping[str, Any]) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=200)
-    table = Table(title="Test patients of every site, last-round weights", title_justify="left")
-    table.add_column("model")
-    for column in COLUMNS.values():
-        table.add_column(column, justify="right")
+    table = Table(
+        title="ICDR kappa and retrieval on every site's test patients, last-round weights",
+        title_justify="left",
+    )
+    table.add_column("model", no_wrap=True)
+    for heading in HEADINGS.values():
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in summary_table(document):
-        table.add_row(*row.cells())
+        cells = dict(zip(COLUMNS, row.cells()[1:], strict=True))
+        table.add_row(row.label, *(SHORT.get(cells[name], cells[name]) for name in HEADINGS))
     console.print(table)
     for found in document.get("comparisons", []):
         if found["task"] == "icdr" and found["on"] == "all" and found["difference"] is not None:

@@ -19,6 +19,7 @@ class Augmentation:
         self.generator = generator
 
     def __call__(self, image: Tensor) -> Tensor:
+        """(B, 3, S, S) in [0, 1] to the same shape and range."""
         config = self.config
         if config.flips or config.rotation_degrees:
             image = F.grid_sample(image, self._grid(image), align_corners=False)

@@ -7,6 +7,7 @@ with a mean: FedAvg and FedProx keep it, FedAvgM, FedAdam and FedYogi move the b
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,6 +20,9 @@ from shared_model.config.schema import FederationConfig
 from shared_model.exchange.parameters import Arrays
 
 WEIGHT_KEY = "num-examples"
+
+# Flower logs every aggregation of the single reply that it is given here; our own history says what happened.
+logging.getLogger("flwr").setLevel(logging.WARNING)
 
 
 class ServerStrategy:

@@ -36,6 +36,7 @@ class LossWeighting(nn.Module):
         return dict(zip(LOSS_NAMES, precision, strict=True))
 
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The scalar to descend."""
         weights = self.weights()
         total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         if self.kind == "uncertainty":

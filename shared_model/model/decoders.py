@@ -36,6 +36,7 @@ class ImageDecoder(nn.Module):
         self.upsample = nn.Sequential(*layers, nn.ConvTranspose2d(channels[-1], 3, 4, stride=2, padding=1))
 
     def forward(self, cls: Tensor) -> Tensor:
+        """(B, width) to (B, 3, size, size)."""
         x = self.seed(cls).view(-1, self.channels, self.base, self.base)
         image: Tensor = self.upsample(x)
         return image
@@ -59,6 +60,7 @@ class TextDecoder(nn.Module):
         nn.init.normal_(self.token.weight, std=width**-0.5)
 
     def forward(self, cls: Tensor, ids: Tensor) -> Tensor:
+        """(B, width) and (B, L) to (B, L, vocabulary)."""
         length = ids.shape[1]
         x = self.token(ids) + self.position[:length]  # (B, L, width)
         causal = nn.Transformer.generate_square_subsequent_mask(length, device=ids.device)

@@ -51,6 +51,7 @@ class ImageEncoder(nn.Module):
         freeze_blocks(embedding, self.vit.blocks, config.frozen_blocks, key="model.image.frozen_blocks")
 
     def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, S, S) to (B, 1 + (S/16)**2, width)."""
         if self.convolutional:  # a third faster on CPUs
             image = image.contiguous(memory_format=torch.channels_last)
         tokens: Tensor = self.vit.forward_features(image)

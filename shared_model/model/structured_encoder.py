@@ -22,5 +22,6 @@ class StructuredEncoder(nn.Module):
         self.cls = nn.Parameter(torch.randn(width) * 0.02)
 
     def forward(self, values: Tensor) -> Tensor:
+        """(B, 6) to (B, 2, width)."""
         token = self.mlp(values)  # (B, width)
         return torch.stack([self.cls.expand_as(token), token], dim=1)

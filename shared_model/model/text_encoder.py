@@ -35,6 +35,7 @@ class TextEncoder(nn.Module):
                 parameter.requires_grad_(False)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """(B, L) twice to (B, min(L, 1 + kept_tokens), width)."""
         hidden: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         return hidden[:, : self.kept]
 
