@@ -39,7 +39,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_tensor_file(path: Path, tensors: Mapping[str, NDArray[np.float32]]) -> None:
     """write_bytes for a safetensors file."""
-    write_bytes(path, save({name: np.ascontiguousarray(array) for name, array in tensors.items()}))
+    write_bytes(path, save({name: np.asarray(array, order="C") for name, array in tensors.items()}))
 
 
 @contextmanager

@@ -32,17 +32,17 @@ INTERRUPTED = 130
 class Partition(StrEnum):
     """How patients are dealt to sites."""
 
-    center = "center"
-    camera = "camera"
-    dirichlet = "dirichlet"
-    iid = "iid"
+    CENTER = "center"
+    CAMERA = "camera"
+    DIRICHLET = "dirichlet"
+    IID = "iid"
 
 
 class Grades(StrEnum):
     """Grade mix of a synthetic data set."""
 
-    balanced = "balanced"
-    published = "published"
+    BALANCED = "balanced"
+    PUBLISHED = "published"
 
 
 Data = Annotated[Path, typer.Option(help="A data folder in BRSET's layout.", show_default=False)]
@@ -63,7 +63,7 @@ def synthesize(
         int, typer.Option(min=0, help="Further patients that are only ever tested on.")
     ] = 0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    grades: Annotated[Grades, typer.Option(help="Balanced over-samples the rare grades.")] = Grades.balanced,
+    grades: Annotated[Grades, typer.Option(help="Balanced over-samples the rare grades.")] = Grades.BALANCED,
 ) -> None:
     """Draw a BRSET-shaped data set: photographs, labels, three centres, missing values and dirt."""
     from simulations.progress import RunProgress
@@ -156,7 +156,7 @@ def crossvalidate(
     data: Data,
     folds: Annotated[int, typer.Option(min=2)] = 5,
     preset: Annotated[str, typer.Option()] = "tiny",
-    partition: Annotated[Partition, typer.Option()] = Partition.dirichlet,
+    partition: Annotated[Partition, typer.Option()] = Partition.DIRICHLET,
     sites: Annotated[int, typer.Option(min=1)] = 3,
     rounds: Annotated[int | None, typer.Option(min=1)] = None,
     seed: Seed = None,

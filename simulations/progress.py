@@ -10,6 +10,7 @@ from rich.progress import (
     BarColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -23,7 +24,7 @@ class RunProgress:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._tasks: dict[str, int] = {}
+        self._tasks: dict[str, TaskID] = {}
         self._done: dict[str, int] = {}
         self._started: dict[str, float] = {}
         self._logged = 0.0

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -44,7 +46,11 @@ class Training:
         planned = baselines(self.config, self.prepared.sites) if self.config.evaluation.comparison else []
         jobs = min(self.config.runtime.jobs or os.cpu_count() or 1, 1 + len(planned))
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(jobs - 1, mp_context=context) if jobs > 1 else nullcontext()
+        pool = (
+            ProcessPoolExecutor(jobs - 1, mp_context=context, initializer=_leave_ctrl_c_to_the_parent)
+            if jobs > 1
+            else nullcontext()
+        )
         with pool as executor:
             waiting = {
                 b.label: executor.submit(train_baseline, b, self.workspace, self._site_of())
@@ -58,17 +64,13 @@ class Training:
             except BaseException:
                 if executor:
                     executor.shutdown(wait=False, cancel_futures=True)
-                    _stop(executor)
+                    _stop_children()
                 raise
 
     def _federated(self, waiting: dict[str, Future[dict[str, Predictions]] | None]) -> dict[str, Predictions]:
-        def heard(record: RoundRecord) -> None:
-            self._show(record)
-            self._poll(waiting)
-
         os.environ[ROOT_VARIABLE] = str(self.workspace.resolve())
         try:
-            run_engine(self.config, self.folder, len(self.prepared.sites), heard)
+            run_engine(self.config, self.folder, len(self.prepared.sites), self._hear(waiting))
         finally:
             os.environ.pop(ROOT_VARIABLE, None)
         folder = RunFolder(self.folder)
@@ -85,7 +87,7 @@ class Training:
             future = waiting[baseline.label]
             if future is None or future.cancel():
                 trained[baseline.label] = train_baseline(
-                    baseline, self.workspace, self._site_of(), lambda r: (self._show(r), self._poll(waiting))
+                    baseline, self.workspace, self._site_of(), self._hear(waiting)
                 )
         running = {label: future for label, future in waiting.items() if future and label not in trained}
         while wait(list(running.values()), timeout=POLL_SECONDS).not_done:
@@ -96,6 +98,15 @@ class Training:
 
     def _site_of(self) -> dict[str, str]:
         return {patient: site for site, patients in self.prepared.sites.items() for patient in patients}
+
+    def _hear(
+        self, waiting: dict[str, Future[dict[str, Predictions]] | None]
+    ) -> Callable[[RoundRecord], None]:
+        def heard(record: RoundRecord) -> None:
+            self._show(record)
+            self._poll(waiting)
+
+        return heard
 
     def _show(self, record: RoundRecord) -> None:
         row = record.to_dict()
@@ -114,7 +125,12 @@ class Training:
         self.progress.update(model, number, self.config.federation.rounds, loss=loss)
 
 
-def _stop(executor: ProcessPoolExecutor) -> None:
+def _leave_ctrl_c_to_the_parent() -> None:
+    """Ctrl-C reaches every process of the terminal; only the parent speaks, and ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _stop_children() -> None:
     """End worker processes at once: an interrupted run waits for nobody."""
-    for process in list((executor._processes or {}).values()):
+    for process in multiprocessing.active_children():
         process.terminate()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Message, Metadata, MetricRecord, RecordDict
@@ -77,4 +78,6 @@ def _reply(mean: Arrays) -> Message:
         message_type="train",
     )
     content = RecordDict({"arrays": _record(mean), "metrics": MetricRecord({WEIGHT_KEY: 1})})
-    return Message(content, metadata=metadata)
+    make: Any = Message  # its overloads leave out `metadata`, which Flower itself uses
+    message: Message = make(content, metadata=metadata)
+    return message

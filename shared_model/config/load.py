@@ -76,6 +76,12 @@ def _read_toml(path: Path) -> Tree:
         raise ConfigError(
             f"the configuration file is not TOML: {error}", where=str(path), fix="correct that line"
         ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"the configuration file cannot be read ({error.strerror})",
+            where=str(path),
+            fix="give a file that you may read",
+        ) from None
 
 
 def _parse_override(item: str) -> tuple[list[str], Any]:

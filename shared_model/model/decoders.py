@@ -65,4 +65,5 @@ class TextDecoder(nn.Module):
         x = self.token(ids) + self.position[:length]  # (B, L, width)
         causal = nn.Transformer.generate_square_subsequent_mask(length, device=ids.device)
         x = self.layers(x, cls.unsqueeze(1), tgt_mask=causal, tgt_is_causal=True)
-        return x @ self.token.weight.T + self.bias
+        logits: Tensor = x @ self.token.weight.T + self.bias
+        return logits

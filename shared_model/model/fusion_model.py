@@ -153,7 +153,7 @@ class FusionModel(nn.Module):
     def _or_missing(
         self, name: str, cls: Mapping[str, Tensor], here: Mapping[str, Tensor], batch: int
     ) -> Tensor:
-        stand_in = self.missing[name].expand(batch, -1)
+        stand_in: Tensor = self.missing[name].expand(batch, -1)
         if name not in cls:
             return stand_in
         return torch.where(here[name].unsqueeze(1), cls[name], stand_in)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from flwr.app import Context, Message, RecordDict
+from flwr.app import Context, Message, RecordDict, UserConfig
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
@@ -99,7 +99,7 @@ def run_inline(folder: Path, sites: int, on_round: Callable[[RoundRecord], None]
 
 
 def _site_context(index: int, sites: int) -> Context:
-    node = {"partition-id": index, "num-partitions": sites}
+    node: UserConfig = {"partition-id": index, "num-partitions": sites}
     return Context(
         run_id=1, node_id=FIRST_SITE_NODE + index, node_config=node, state=RecordDict(), run_config={}
     )

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flwr.simulation import run_simulation
 
@@ -25,7 +26,7 @@ def run_ray(config: Config, folder: Path, sites: int, on_round: Callable[[RoundR
     os.environ[RUN_VARIABLE] = str(folder.resolve())
     threads = config.runtime.threads
     cores = config.runtime.jobs or os.cpu_count() or 1
-    backend = {
+    backend: dict[str, Any] = {
         "client_resources": {"num_cpus": threads, "num_gpus": 0.0},
         "init_args": {
             "num_cpus": max(cores, threads),
