@@ -67,7 +67,8 @@ def _load_encoder(
         module, drop = model.image_encoder.vit, ("head.", "fc_norm.")
     else:
         module, drop = model.text_encoder.encoder, ("pooler.", "cls.")
-        tensors = {_bert_name(name): tensor for name, tensor in tensors.items()}
+        prefixes = ("bert.", "model.", f"{getattr(module, 'base_model_prefix', 'bert')}.")
+        tensors = {_encoder_name(name, prefixes): tensor for name, tensor in tensors.items()}
         model.text_source = str(source)
     _load(module, {name: t for name, t in tensors.items() if not name.startswith(drop)}, path)
     model.origin[kind] = f"pretrained, {source}"
@@ -104,9 +105,10 @@ def _check_sha256(path: Path, expected: str, key: str) -> None:
         )
 
 
-def _bert_name(name: str) -> str:
-    """Names as BertModel has them: checkpoints of language models prefix them, old ones say gamma and beta."""
-    name = name.removeprefix("bert.").removeprefix("model.")
+def _encoder_name(name: str, prefixes: tuple[str, ...]) -> str:
+    """Names as the encoder has them: checkpoints of language models prefix them, old ones say gamma and beta."""
+    for prefix in prefixes:
+        name = name.removeprefix(prefix)
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 

@@ -67,10 +67,15 @@ def _create(config: ImageEncoderConfig) -> Any:
             where="model.image.name",
             fix="use the name of a timm vision transformer, e.g. vit_base_patch16_224",
         )
-    vit = timm.create_model(config.name, pretrained=False, num_classes=0, img_size=config.size, **overrides)
+    try:
+        vit = timm.create_model(
+            config.name, pretrained=False, num_classes=0, img_size=config.size, **overrides
+        )
+    except TypeError:  # a convolutional network takes no img_size
+        vit = None
     needed = ("patch_embed", "blocks", "cls_token", "pos_embed", "embed_dim")
     missing = [name for name in needed if getattr(vit, name, None) is None]
-    if missing or not isinstance(vit.cls_token, torch.nn.Parameter):
+    if missing or vit is None or not isinstance(vit.cls_token, torch.nn.Parameter):
         raise ConfigError(
             f"{config.name!r} is not a vision transformer with a CLS token (no {', '.join(missing)})",
             where="model.image.name",

@@ -28,8 +28,9 @@ class TextEncoder(nn.Module):
         self.vocabulary = int(self.encoder.config.vocab_size)
         self.kept = 1 + config.kept_tokens
         embeddings = getattr(self.encoder, "embeddings", None)
-        layers = self.encoder.encoder.layer if hasattr(self.encoder, "encoder") else self.encoder.layers
-        freeze_blocks([], layers, config.frozen_blocks, key="model.text.frozen_blocks")
+        freeze_blocks(
+            [], _layers(self.encoder, config.name), config.frozen_blocks, key="model.text.frozen_blocks"
+        )
         if config.freeze_embeddings and embeddings is not None:
             for parameter in embeddings.parameters():
                 parameter.requires_grad_(False)
@@ -68,7 +69,23 @@ def _create(config: TextEncoderConfig) -> Any:
 def _from_shape(shape: Any) -> Any:
     if shape.model_type == "bert":
         return BertModel(shape, add_pooling_layer=False)
-    return AutoModel.from_config(shape)
+    encoder = AutoModel.from_config(shape)
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None  # never read here: it would travel untrained, and checkpoints often lack it
+    return encoder
+
+
+def _layers(encoder: Any, model: str) -> Any:
+    """The encoder's transformer layers, wherever its family keeps them (BERT, DistilBERT, ModernBERT)."""
+    places = [(getattr(encoder, name, None), "layer") for name in ("encoder", "transformer")]
+    for holder, attribute in [*places, (encoder, "layers")]:
+        if hasattr(holder, attribute):
+            return getattr(holder, attribute)
+    raise ConfigError(
+        f"the layers of text encoder {model!r} cannot be found",
+        where="model.text.name",
+        fix="use an encoder of the BERT, RoBERTa, DistilBERT, ELECTRA or ModernBERT family",
+    )
 
 
 def _folder(config: TextEncoderConfig) -> Path:
