@@ -2,7 +2,7 @@
 
 model.safetensors (trunk and shared tensors; the local decoders are not in it), config.toml, standardisation.json
 (preprocessing statistics and the image pipeline's version), parameters.json (kind of every tensor, trunk
-fingerprint, counts, origin of the encoders) and tokenizer/.
+fingerprint, counts, origin of the encoders) and tokenizer/ (with the text encoder's shape).
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ def save_artefact(
         }
         write_json(temporary / PARAMETERS, described)
         tokenizer.backend.save_pretrained(temporary / TOKENIZER)
+        objective.model.text_encoder.encoder.config.save_pretrained(temporary / TOKENIZER)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.replace(folder)
 
@@ -95,7 +96,7 @@ def load_artefact(folder: Path, pipeline: str) -> Artefact:
                 fix="give the model/ folder of a finished run",
             )
     config = from_toml(folder / "config.toml")
-    statistics = json.loads((folder / STANDARDISATION).read_text(encoding="utf-8"))
+    statistics = _read_json(folder / STANDARDISATION)
     if statistics.pop("image_pipeline", None) != pipeline:
         raise DataError(
             "the model was made with another version of the image pipeline",
@@ -108,9 +109,23 @@ def load_artefact(folder: Path, pipeline: str) -> Artefact:
     )
 
 
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise DataError(
+            f"the file cannot be read: {error}", where=str(path), fix="copy the folder again"
+        ) from None
+    return document if isinstance(document, dict) else {}
+
+
 def _model(folder: Path, config: Config) -> FusionModel:
     decoders = config.model.decoders.model_copy(update={"enabled": False})
-    model = build_model(config.model.model_copy(update={"decoders": decoders, "local": ()}), pretrained=False)
+    text = config.model.text.model_copy(
+        update={"weights": str(folder / TOKENIZER)}
+    )  # its shape, wherever it came from
+    changed = {"decoders": decoders, "local": (), "text": text}
+    model = build_model(config.model.model_copy(update=changed), pretrained=False)
     try:
         tensors = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:

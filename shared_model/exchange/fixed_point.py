@@ -1,7 +1,7 @@
 """A weighted sum of updates that is exact, whatever the order of arrival.
 
 Floating-point sums depend on their order; integers do not. Each update's difference to the round's base is rounded
-to a multiple of 2**-36, multiplied by its integer weight and added in int64. With |difference| <= 2**7 and weights
+to a multiple of 2**-36, multiplied by its integer weight and added in int64. With |difference| < 2**7 and weights
 summing to at most 2**20, the sum stays below 2**63. Memory is one int64 array a tensor, however many sites.
 """
 
@@ -47,7 +47,10 @@ class FixedPointSum:
         }
 
     def _difference(self, name: str, value: NDArray[np.float32]) -> NDArray[np.int64]:
-        difference = value.astype(np.float64) - self.base[name]
-        if difference.size and not np.abs(difference).max() <= LARGEST_DIFFERENCE:  # also catches NaN
-            raise OverflowError(f"{name} differs from its base by more than {LARGEST_DIFFERENCE:g}")
-        return np.rint(difference * 2.0**SCALE_BITS).astype(np.int64)
+        difference = np.rint((value.astype(np.float64) - self.base[name]) * 2.0**SCALE_BITS)
+        bound = (
+            LARGEST_DIFFERENCE * 2.0**SCALE_BITS
+        )  # held against the rounded value: at it, the sum would wrap
+        if difference.size and not np.abs(difference).max() < bound:  # also catches NaN
+            raise OverflowError(f"{name} differs from its base by {LARGEST_DIFFERENCE:g} or more")
+        return difference.astype(np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
@@ -26,8 +27,20 @@ def to_records(payload: Payload) -> RecordDict:
 
 def from_records(records: RecordDict) -> Payload:
     """The payload. Raises KeyError or ValueError for a message that is not one of ours."""
-    arrays = {name: array.numpy() for name, array in records.array_records["arrays"].items()}
-    fields = json.loads(str(records.config_records["fields"]["json"]))
+    try:
+        arrays = {name: array.numpy() for name, array in records.array_records["arrays"].items()}
+        text = str(records.config_records["fields"]["json"])
+        fields = json.loads(text, parse_float=_finite, parse_constant=_finite)
+    except (TypeError, RecursionError) as error:  # another serialisation than numpy's; nesting without end
+        raise ValueError(f"a message that cannot be read ({type(error).__name__})") from None
     if not isinstance(fields, dict):
         raise ValueError("the fields of a message are not a JSON object")
     return Payload(arrays, fields)
+
+
+def _finite(text: str) -> float:
+    """JSON has no NaN and no infinity, but Python's parser reads them."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text:.20} is not a finite number")
+    return value

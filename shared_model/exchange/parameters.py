@@ -39,9 +39,13 @@ def parameter_kinds(objective: Objective) -> dict[str, Kind]:
 
 
 def _check_local(objective: Objective, config: ModelConfig) -> None:
-    modules = {name for name, _ in objective.model.named_children()} | {"image_decoder", "text_decoder"}
+    """A misspelt part would travel: every name must be one of the model's, down to its last dot."""
+    decoders = {"image_decoder", "text_decoder"}
+    modules = {name for name, _ in objective.model.named_children()} | decoders
+    tensors = list(objective.model.state_dict())
     for name in config.local:
-        if name.split(".")[0] not in modules:
+        absent = name.split(".")[0] in decoders and not config.decoders.enabled
+        if not absent and not any(tensor.startswith(f"{name}.") for tensor in tensors):
             raise ConfigError(
                 f"the model has no part {name!r}",
                 where="model.local",
