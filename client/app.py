@@ -49,11 +49,11 @@ def evaluate(message: Message, context: Context) -> Message:
 def _answer(message: Message, context: Context, question: Callable[[Worker, Payload], Payload]) -> Message:
     try:
         worker = simulated_worker(int(context.node_config["partition-id"]))
-        answer = question(worker, from_records(message.content))
+        content = to_records(question(worker, from_records(message.content)))
     except Exception as error:
         log.exception("the worker could not answer %s", message.metadata.message_type)
         reason = (
             error.what if isinstance(error, FedFundusError) else f"error at the site ({type(error).__name__})"
         )
-        answer = Payload(fields={PROBLEM: reason})
-    return Message(to_records(answer), reply_to=message)
+        content = to_records(Payload(fields={PROBLEM: reason}))
+    return Message(content, reply_to=message)

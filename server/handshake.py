@@ -8,6 +8,7 @@ from typing import Any
 from server.sites import Question, SiteFailure, Sites
 from shared_model.errors import RunError
 from shared_model.exchange import Payload
+from shared_model.exchange.fixed_point import LARGEST_WEIGHT
 from shared_model.statistics import Standardisation, pool
 from shared_model.version import PACKAGE_VERSION
 
@@ -26,15 +27,18 @@ def join(sites: Sites, trunk: str, tensors: dict[str, list[int]]) -> Roster:
     examples: dict[str, int] = {}
     for address, answer in _answers(sites, "join"):
         fields = answer.fields
-        name = str(fields["site"])
+        name = str(fields.get("site", address))
+        version = fields.get("version")
+        _same(name, "package version", version, PACKAGE_VERSION, "install the same release everywhere")
         _same(
-            name, "package version", fields["version"], PACKAGE_VERSION, "install the same release everywhere"
+            name, "trunk fingerprint", fields.get("trunk"), trunk, "use the same pretrained weights and seed"
         )
-        _same(name, "trunk fingerprint", fields["trunk"], trunk, "use the same pretrained weights and seed")
-        _same(name, "list of shared tensors", fields["tensors"], tensors, "use the same model configuration")
+        _same(
+            name, "list of shared tensors", fields.get("tensors"), tensors, "use the same model configuration"
+        )
         if name in names.values():
             raise RunError("two sites have the same name", where=f"site {name}", fix="rename one of them")
-        names[address], examples[address] = name, int(fields["examples"])
+        names[address], examples[address] = name, _registered(name, fields.get("examples"))
     empty = [names[address] for address, count in examples.items() if count == 0]
     if empty:
         raise RunError(
@@ -42,12 +46,28 @@ def join(sites: Sites, trunk: str, tensors: dict[str, list[int]]) -> Roster:
             where=f"site {', '.join(empty)}",
             fix="use fewer sites, another partition, or more patients",
         )
+    if sum(examples.values()) > LARGEST_WEIGHT:
+        raise RunError(
+            f"the sites register {sum(examples.values())} training records, a round can add {LARGEST_WEIGHT}",
+            fix="use fewer or smaller sites",
+        )
     return Roster(names, examples)
+
+
+def _registered(site: str, examples: Any) -> int:
+    if not isinstance(examples, int) or examples < 0:
+        raise RunError(
+            f"a site registers {examples!s:.20} training records",
+            where=f"site {site}",
+            fix="see that site's log, then start again",
+        )
+    return examples
 
 
 def gather_statistics(sites: Sites) -> Standardisation:
     """Round 0: pool every site's statistics into the federation's standardisation."""
-    return pool([answer.fields["statistics"] for _, answer in sorted(_answers(sites, "statistics"))])
+    answers = sorted(_answers(sites, "statistics"), key=lambda answer: answer[0])
+    return pool([answer.fields.get("statistics", {}) for _, answer in answers])
 
 
 def _answers(sites: Sites, question: Question) -> list[tuple[str, Payload]]:

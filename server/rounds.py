@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from server.guard import UpdateGuard
+from server.guard import UpdateGuard, validation_problem
 from server.handshake import Roster
 from server.history import RoundRecord, Site, pooled_validation
 from server.schedule import Schedule
@@ -92,6 +92,8 @@ class RoundLoop:
             name = self.roster.names[address]
             if isinstance(answer, SiteFailure):
                 self._quarantine(record.number, name, answer.reason)
+            elif problem := validation_problem(answer.fields.get("validation")):
+                self._quarantine(record.number, name, problem)
             else:
                 record.validations[name] = answer.fields["validation"]
 

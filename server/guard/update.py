@@ -1,4 +1,4 @@
-"""Checks on one site's update: keys, shapes, finite values, norm, plausible count, the right round."""
+"""Checks on one site's update: keys, shapes, finite values, norm, plausible count, the right round, its report."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from server.guard.report import report_problem
 from shared_model.exchange import Payload
 
 Base = Mapping[str, NDArray[np.float32]]
@@ -28,7 +29,7 @@ class UpdateGuard:
             return f"counts {examples!r} examples, registered were {self.registered.get(address)}"
         if set(update.arrays) != set(base):
             return f"holds {len(update.arrays)} tensors that are not the {len(base)} expected ones"
-        return self._array_problem(update, base)
+        return self._array_problem(update, base) or report_problem(update.fields)
 
     def _array_problem(self, update: Payload, base: Base) -> str | None:
         square = 0.0

@@ -42,7 +42,7 @@ class FixedPointSum:
             raise ZeroDivisionError("no update was added")
         scale = float(self.weight) * 2.0**SCALE_BITS
         return {
-            name: (base.astype(np.float64) + self.sums[name] / scale).astype(np.float32)
+            name: np.asarray(base.astype(np.float64) + self.sums[name] / scale, dtype=np.float32)
             for name, base in self.base.items()
         }
 

@@ -103,5 +103,6 @@ def test_empty_and_scalar_tensors_are_summed() -> None:
     total = FixedPointSum(base)
     total.add({"none": base["none"], "one": np.float32(3).reshape(())}, 4)
     assert total.mean()["none"].shape == (0, 2)
+    assert isinstance(total.mean()["one"], np.ndarray)  # a NumPy scalar could not travel
     assert total.mean()["one"].shape == ()
     assert float(total.mean()["one"]) == 3
