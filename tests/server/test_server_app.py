@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
+from flwr.supercore.task_identity import TaskIdentity
+
+from server import app as server_app
+from server.app import GridSites, make_app
+from server.sites import SiteFailure
+from shared_model.errors import RunError
+from shared_model.exchange import Payload
+from shared_model.exchange.flower_records import PROBLEM, to_records
+
+
+class SlowGrid:
+    """A Grid whose replies come one a pull, the last asked first, with nothing at every other look."""
+
+    def __init__(self, answers: dict[int, Any]) -> None:
+        self.answers = answers
+        self.waiting: dict[str, Message] = {}
+        self.looks = 0
+
+    def get_node_ids(self) -> Iterable[int]:
+        return list(self.answers)
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        identities = []
+        for message in messages:
+            identity = f"m{len(self.waiting)}"
+            message.metadata.__dict__["_message_id"] = identity
+            self.waiting[identity] = message
+            identities.append(identity)
+        return identities
+
+    def pull_messages(self, identities: Iterable[str]) -> list[Message]:
+        self.looks += 1
+        if self.looks % 2:
+            return []
+        asked = self.waiting[list(identities)[-1]]
+        answer = self.answers[asked.metadata.dst_node_id]
+        return [Message(answer, reply_to=asked)]
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
+    monkeypatch.setattr(server_app, "POLL_SECONDS", 0.0)
+
+
+def answers_to(grid: SlowGrid) -> dict[str, Payload | SiteFailure]:
+    sites = GridSites(grid)
+    return dict(sites.ask("train", {address: Payload() for address in sites.addresses()}))
+
+
+def test_replies_are_handed_on_under_their_address_as_they_arrive() -> None:
+    grid = SlowGrid({n: to_records(Payload(fields={"node": n})) for n in (30, 9, 200)})
+    assert GridSites(grid).addresses() == ["9", "30", "200"]
+    found = answers_to(grid)
+    assert list(found) == ["200", "30", "9"]
+    assert {address: answer.fields["node"] for address, answer in found.items()} == {
+        "9": 9,
+        "30": 30,
+        "200": 200,
+    }
+
+
+def foreign(stype: str = "numpy.ndarray", data: bytes = b"x", text: str = "{}") -> RecordDict:
+    return RecordDict(
+        {
+            "arrays": ArrayRecord({"a": Array("float32", (1,), stype, data)}),
+            "fields": ConfigRecord({"json": text}),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Error(code=3, reason="Traceback: /data/Maria Silva.jpg"), "Flower error 3"),
+        (to_records(Payload(fields={PROBLEM: "training diverged"})), "training diverged"),
+        (RecordDict(), "not ours"),
+        (foreign(), "not ours"),
+        (foreign(stype="pickle"), "not ours"),
+        (foreign(text="["), "not ours"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_a_failure_of_its_site_alone(answer: Any, reason: str) -> None:
+    good = to_records(Payload({"w": np.zeros(1, dtype=np.float32)}, {"x": 1}))
+    found = answers_to(SlowGrid({1: answer, 2: good}))
+    assert isinstance(found["1"], SiteFailure)
+    assert reason in found["1"].reason
+    assert "Maria" not in found["1"].reason
+    assert found["2"].fields == {"x": 1}
+
+
+def test_a_run_without_its_configuration_is_refused(tmp_path: Path) -> None:
+    context = Context(
+        run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config={"run-folder": str(tmp_path)}
+    )
+    with pytest.raises(RunError, match=r"no configuration[\s\S]*fedfundus-simulate"):
+        make_app()(SlowGrid({}), context)
