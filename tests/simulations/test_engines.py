@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def run(workspace: Callable[..., tuple[Path, Prepared]], monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str, Payload]]]:
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Payload]]:
     """Everything that any worker received and answered: (call, "in" or "out", payload)."""
     seen: list[tuple[str, str, Payload]] = []
 
@@ -62,7 +62,7 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str, P
 
     for name in ("join", "statistics", "train", "evaluate"):
         monkeypatch.setattr(Worker, name, watched(name))
-    yield seen
+    return seen
 
 
 def same(a: Arrays, b: Arrays) -> bool:
