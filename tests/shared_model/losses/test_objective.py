@@ -33,7 +33,7 @@ def test_all_six_losses_are_there_and_finite(
     total, losses = objective(make_batch())
     assert set(losses) == set(LOSS_NAMES)
     assert all(torch.isfinite(loss) and loss > 0 for loss in losses.values())
-    assert float(total) == pytest.approx(sum(float(loss) for loss in losses.values()) / 6, rel=1e-5)
+    assert total.item() == pytest.approx(sum(loss.item() for loss in losses.values()) / 6, rel=1e-5)
 
 
 ENCODERS = {
