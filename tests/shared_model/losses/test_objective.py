@@ -128,7 +128,7 @@ def test_losses_that_a_batch_cannot_support_are_absent(
     total, losses = small_objective(grading)(bare)
     assert not losses
     total.backward()  # a step without any loss is a step, not a crash
-    assert float(total) == 0
+    assert total.item() == 0
 
 
 def test_a_weight_of_zero_takes_the_loss_out(small_objective: MakeObjective, make_batch: MakeBatch) -> None:
