@@ -182,10 +182,10 @@ def test_any_process_opens_any_site_by_its_position(
         simulated_worker(0)
 
 
-def test_a_model_without_decoders_leaves_nothing_on_disk(
+def test_a_model_without_decoders_keeps_no_local_tensors(
     worker: MakeWorker, request_of: Callable[..., Payload], tmp_path: Path
 ) -> None:
     site = worker("bare", "model.decoders.enabled=false", "losses.weighting=softmax")
     answer = site.train(request_of(site))
     assert np.isfinite(answer.fields["loss"])
-    assert not (tmp_path / "bare").exists()
+    assert not (tmp_path / "bare" / "local.safetensors").exists()
