@@ -50,10 +50,10 @@ def _answer(message: Message, context: Context, question: Callable[[Worker, Payl
     try:
         worker = simulated_worker(int(context.node_config["partition-id"]))
         content = to_records(question(worker, from_records(message.content)))
+    except FedFundusError as error:
+        log.error("the worker could not answer %s: %s", message.metadata.message_type, error)
+        content = to_records(Payload(fields={PROBLEM: error.what}))
     except Exception as error:
         log.exception("the worker could not answer %s", message.metadata.message_type)
-        reason = (
-            error.what if isinstance(error, FedFundusError) else f"error at the site ({type(error).__name__})"
-        )
-        content = to_records(Payload(fields={PROBLEM: reason}))
+        content = to_records(Payload(fields={PROBLEM: f"error at the site ({type(error).__name__})"}))
     return Message(content, reply_to=message)

@@ -63,23 +63,26 @@ class RoundLoop:
         started = time.perf_counter()
         guard = UpdateGuard(self.config.federation.norm_bound, self.roster.examples)
         total = FixedPointSum(model)
+        refused: dict[str, str] = {}
         request = self._request(number, model, learning_rate=trained.learning_rate)
         for address, answer in self.sites.ask("train", dict.fromkeys(self.roster.names, request)):
             name = self.roster.names[address]
             trained.bytes_down += request.nbytes
             if isinstance(answer, SiteFailure):
+                refused[name] = answer.reason
                 self._quarantine(number, name, answer.reason)
                 continue
             trained.bytes_up += answer.nbytes
             problem = guard.problem(address, answer, model, number)
             problem = problem or _added(total, answer)
             if problem:
+                refused[name] = problem
                 self._quarantine(number, name, problem)
                 continue
             incoming.validations[name] = answer.fields["validation"]
             trained.sites[name] = Site.of(answer, request.nbytes)
         trained.seconds = time.perf_counter() - started
-        self._check_quorum(number, len(trained.sites))
+        self._check_quorum(number, len(trained.sites), refused)
         return total
 
     def _request(self, number: int, model: Arrays, learning_rate: float | None = None) -> Payload:
@@ -110,13 +113,14 @@ class RoundLoop:
     def _quarantine(self, number: int, site: str, reason: str) -> None:
         self.folder.append_quarantine({"model": self.label, "round": number, "site": site, "reason": reason})
 
-    def _check_quorum(self, number: int, usable: int) -> None:
+    def _check_quorum(self, number: int, usable: int, refused: dict[str, str]) -> None:
         quorum = self.config.federation.quorum
         if usable < quorum:
+            reasons = "; ".join(f"{site}: {reason}" for site, reason in sorted(refused.items()))
             raise RunError(
-                f"round {number} had {usable} usable updates, the quorum is {quorum}",
-                where=str(self.folder.path / "quarantine.jsonl"),
-                fix="see the reasons there; the last finished round's weights are in last.safetensors",
+                f"round {number} had {usable} usable updates, the quorum is {quorum} ({reasons})",
+                where=f"model {self.label}",
+                fix="mend what those sites say, then run again",
             )
 
 

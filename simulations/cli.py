@@ -219,7 +219,10 @@ def main() -> None:
     logging.getLogger("flwr").setLevel(logging.ERROR)
     command = typer.main.get_command(app)
     try:
-        sys.exit(command.main(standalone_mode=False) or 0)
+        code = command.main(standalone_mode=False) or 0
+        if code == INTERRUPTED:  # typer's own answer to Ctrl-C
+            raise KeyboardInterrupt
+        sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

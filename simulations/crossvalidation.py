@@ -50,7 +50,7 @@ class CrossValidation:
         partial = self.out.with_name(f".{self.out.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         with naming_disk_errors(partial):
-            partial.mkdir(parents=True)
+            partial.mkdir(parents=True, mode=0o700)  # photographs in the report, patients in the quarantine
         try:
             document = self._into(partial)
             document["run"]["seconds"] = round(time.perf_counter() - started, 1)

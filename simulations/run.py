@@ -16,6 +16,7 @@ import pandas as pd
 from client.data.images import PIPELINE_VERSION
 from client.worker.resident import resident_model
 from server.store import RunFolder
+from server.store.run_folder import REFUSED
 from shared_model.artefact import count_parameters, save_artefact, write_json
 from shared_model.config import Config, to_toml
 from shared_model.errors import RunError
@@ -50,7 +51,7 @@ class Run:
         partial = self.out.with_name(f".{self.out.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         with naming_disk_errors(partial):
-            partial.mkdir(parents=True)
+            partial.mkdir(parents=True, mode=0o700)  # photographs in the report, patients in the quarantine
         try:
             document = self._into(partial)
             with naming_disk_errors(self.out):
@@ -70,7 +71,7 @@ class Run:
         prepared.quarantine.to_csv(folder / "quarantine.csv", index=False)
         write_json(folder / "partition.json", prepared.partition)
         trained = Training(config, prepared, folder, workspace, self.progress).run()
-        notices = prepared.notices + self._model_notices(config)
+        notices = prepared.notices + self._model_notices(config) + _refusals(folder)
         document = assemble(config, prepared, trained, self._history(folder, workspace, trained), notices)
         document["run"]["seconds"] = round(time.perf_counter() - started, 1)
         self._write_results(folder, config, prepared, document, workspace, trained)
@@ -140,6 +141,14 @@ class Run:
         shutil.rmtree(workspace)
         for name in ("last.safetensors", "best.safetensors", "standardisation.json"):
             (folder / name).unlink()
+
+
+def _refusals(folder: Path) -> list[str]:
+    path = folder / REFUSED
+    if not path.exists():
+        return []
+    count = len(path.read_text(encoding="utf-8").splitlines())
+    return [f"{count} updates were refused and are not in the model; {REFUSED} has the reasons."]
 
 
 def check_output(out: Path) -> None:

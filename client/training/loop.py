@@ -14,20 +14,23 @@ from torch import Tensor
 
 from client.data.dataset import SiteDataset
 from client.training.augmentation import Augmentation
+from client.training.optimizer import make_optimizer, moments_of
 from client.training.sampling import modality_dropout, step_rows
 from shared_model.config import TrainingConfig
 from shared_model.errors import RunError
+from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
 from shared_model.randomness import torch_generator, torch_seed
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Means over the steps of one round; `losses` holds those that occurred."""
+    """Means over the steps of one round; `losses` holds those that occurred; `moments` the optimiser's."""
 
     loss: float
     losses: dict[str, float]
     weights: dict[str, float]
+    moments: Arrays
 
 
 def train(
@@ -40,16 +43,17 @@ def train(
     seed: int,
     first_step: int,
     learning_rate: float,
+    moments: Arrays | None = None,
     on_step: Callable[[], None] = lambda: None,
 ) -> TrainingResult:
-    """`config.local_steps` steps from the objective's present weights, with a fresh optimiser.
+    """`config.local_steps` steps from the objective's present weights; `moments` are the optimiser's own.
 
     Everything random follows from (seed, site, step). Raises RunError when the loss stops being a number.
     """
     objective.train()
     trained = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     anchors = [parameter.detach().clone() for parameter in trained] if config.proximal else []
-    optimizer = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=config.weight_decay, fused=True)
+    optimizer = make_optimizer(objective, config, learning_rate, moments)
     totals: dict[str, float] = defaultdict(float)
     seen: dict[str, int] = defaultdict(int)
     with torch.random.fork_rng(devices=[]):
@@ -72,7 +76,7 @@ def train(
             on_step()
     means = {name: totals[name] / seen[name] for name in totals}
     weights = {name: float(weight.detach()) for name, weight in objective.weighting.weights().items()}
-    return TrainingResult(means.pop("total"), means, weights)
+    return TrainingResult(means.pop("total"), means, weights, moments_of(objective, optimizer))
 
 
 def _loss(

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from client.data.dataset import SiteDataset
-from shared_model.losses import Objective, grading_loss
+from shared_model.losses import Objective
+from shared_model.losses.grading import MISSING
 from shared_model.metrics.grading import confusion_matrix
 from shared_model.records import GRADES, TASKS
 
 
 @dataclass
 class Validation:
-    """Sums that pool exactly: loss_sum over `examples` labelled records, and a 5 x 5 confusion matrix a task."""
+    """Sums that pool exactly: loss_sum over `examples` labels (of both tasks), and a 5 x 5 confusion matrix a task."""
 
     examples: int = 0
     loss_sum: float = 0.0
@@ -29,7 +31,7 @@ class Validation:
 def validate(
     objective: Objective, dataset: SiteDataset, rows: NDArray[np.int64], batch_size: int
 ) -> Validation:
-    """Grade `rows` with every input they have; the loss is the unweighted grading loss."""
+    """Grade `rows` with every input they have; the loss is the unweighted cross-entropy."""
     objective.eval()
     result = Validation()
     for start in range(0, len(rows), batch_size):
@@ -42,13 +44,11 @@ def validate(
             "structured": objective.model.embed_structured(batch.structured),
         }
         logits = objective.model.grade(objective.model.fuse(embedded, batch.present))
-        loss = grading_loss(logits, batch.labels)
-        if loss is not None:
-            labelled = int(torch.stack([batch.labels[task] >= 0 for task in TASKS]).any(dim=0).sum())
-            result.examples += labelled
-            result.loss_sum += float(loss) * labelled
         for task in TASKS:
-            result.confusion[task] += confusion_matrix(
-                batch.labels[task].numpy(), logits[task].argmax(dim=1).numpy()
+            label = batch.labels[task]
+            result.examples += int((label != MISSING).sum())
+            result.loss_sum += float(
+                F.cross_entropy(logits[task], label, ignore_index=MISSING, reduction="sum")
             )
+            result.confusion[task] += confusion_matrix(label.numpy(), logits[task].argmax(dim=1).numpy())
     return result

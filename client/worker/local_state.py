@@ -1,7 +1,7 @@
-"""A site's own parameters between rounds, on its own disk.
+"""What a site keeps between rounds, on its own disk: its local parameters and its optimiser's moments.
 
-They start from the model's initial weights and never travel. Written to a temporary file and renamed, so that a
-crash leaves the last round's.
+Local parameters start from the model's initial weights; neither ever travels. Each file is written to a
+temporary one and renamed, so that a crash leaves the last round's.
 """
 
 from __future__ import annotations
@@ -15,22 +15,27 @@ from shared_model.exchange.parameters import Arrays
 from shared_model.files import write_tensor_file
 from shared_model.losses import Objective
 
-FILE = "local.safetensors"
+LOCAL, MOMENTS = "local.safetensors", "moments.safetensors"
 
 
 class LocalState:
-    """The local tensors of one site in `folder`."""
+    """The local tensors and the optimiser's moments of one site in `folder`."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+        self.local = folder / LOCAL
+        self.moments = folder / MOMENTS
 
-    def load(self, objective: Objective, initial: Arrays) -> None:
-        """Put the site's tensors into the objective; before its first round, the initial ones."""
-        write_tensors(objective, load_file(self.path) if self.path.exists() else initial)
+    def load(self, objective: Objective, initial: Arrays) -> Arrays | None:
+        """Put the site's tensors into the objective and return the moments; before its first round, the initial
+        tensors and None.
+        """
+        write_tensors(objective, load_file(self.local) if self.local.exists() else initial)
+        return load_file(self.moments) if self.moments.exists() else None
 
-    def save(self, objective: Objective) -> None:
-        """Keep the objective's local tensors, if the model has any."""
+    def save(self, objective: Objective, moments: Arrays) -> None:
+        """Keep the objective's local tensors, if the model has any, and the moments."""
+        self.local.parent.mkdir(parents=True, exist_ok=True)
         tensors = local_tensors(objective)
         if tensors:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_tensor_file(self.path, tensors)
+            write_tensor_file(self.local, tensors)
+        write_tensor_file(self.moments, moments)

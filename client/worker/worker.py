@@ -67,7 +67,7 @@ class Worker:
         started = time.perf_counter()
         objective, dataset = self._load(request)
         validation = self._validate(objective, dataset)
-        self._local.load(objective, resident_model(self.config).initial_local)
+        moments = self._local.load(objective, resident_model(self.config).initial_local)
         number = int(request.fields["round"])
         training = self.config.training
         if self.config.federation.strategy != "fedprox":
@@ -82,9 +82,10 @@ class Worker:
             seed=self.config.seed,
             first_step=(number - 1) * training.local_steps,
             learning_rate=float(request.fields["learning_rate"]),
+            moments=moments,
             on_step=self.on_step,
         )
-        self._local.save(objective)
+        self._local.save(objective, result.moments)
         fields = {
             "site": self.site,
             "round": number,

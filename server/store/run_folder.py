@@ -12,6 +12,8 @@ from safetensors.numpy import load_file
 from shared_model.exchange.parameters import Arrays
 from shared_model.files import naming_disk_errors, write_tensor_file, write_text
 
+REFUSED = "refused-updates.jsonl"
+
 
 class RunFolder:
     """Files of one trained model (the federated one, or a baseline) below `path`."""
@@ -27,7 +29,7 @@ class RunFolder:
 
     def append_quarantine(self, row: dict[str, Any]) -> None:
         """One update that was not used: round, site, reason."""
-        self._append("quarantine.jsonl", row)
+        self._append(REFUSED, row)
 
     def save_weights(self, name: str, arrays: Arrays) -> None:
         """`last` after every round, `best` whenever validation improved."""

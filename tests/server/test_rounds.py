@@ -52,7 +52,7 @@ def loop(tmp_path: Path, small_config: Callable[..., Config]) -> MakeLoop:
 
 
 def quarantine(loop: RoundLoop) -> list[dict[str, Any]]:
-    path = loop.folder.path / "quarantine.jsonl"
+    path = loop.folder.path / "refused-updates.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 

@@ -194,7 +194,8 @@ def test_a_site_that_raises_is_left_out_and_its_words_stay_at_home(
     written = "".join(p.read_text() for p in folder.path.glob("*.json*"))
     assert PATIENT not in written
     reasons = [
-        json.loads(line)["reason"] for line in (folder.path / "quarantine.jsonl").read_text().splitlines()
+        json.loads(line)["reason"]
+        for line in (folder.path / "refused-updates.jsonl").read_text().splitlines()
     ]
     assert reasons == ["error at the site (ValueError)"] * 2
 
