@@ -23,14 +23,15 @@ demo: $(READY)
 
 # The demo's figures with two other seeds of the training, fixed beforehand, on the same data.
 demo-seeds: $(READY)
+	@test -d runs/demo-data || { echo "error: run make demo first"; exit 1; }
 	for seed in 1 2; do rm -rf runs/demo-seed-$$seed; \
 	  $(BIN)/fedfundus-simulate run --data runs/demo-data --preset tiny --partition center --seed $$seed --out runs/demo-seed-$$seed || exit; done
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow and not soak"
+	$(BIN)/python -m pytest -m "not slow"
 
 test-all: $(READY)
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -41,8 +42,10 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/fedfundus-simulate bench
 
-soak: $(READY)
-	$(BIN)/python -m pytest -m soak
+# Hours, by hand: the figures of docs/results.md, on data that `make demo` and the user provide.
+soak: $(READY) demo demo-seeds
+	@test -d ../shared/data/idrid || { echo "skipped: the IDRiD photographs are not at ../shared/data/idrid"; exit 0; }; \
+	  rm -rf runs/idrid; $(BIN)/fedfundus-simulate crossvalidate --data ../shared/data/idrid --folds 5 --sites 3 --out runs/idrid
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

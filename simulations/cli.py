@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 import warnings
 from enum import StrEnum
@@ -114,8 +115,9 @@ def run(
         runtime__engine=engine,
         seed=seed,
     )
+    from simulations.output import check_output
     from simulations.progress import RunProgress
-    from simulations.run import Run, check_output
+    from simulations.run import Run
     from simulations.tables import print_summary
 
     check_output(out)
@@ -157,7 +159,7 @@ def crossvalidate(
     folds: Annotated[int, typer.Option(min=2)] = 5,
     preset: Annotated[str, typer.Option()] = "tiny",
     partition: Annotated[Partition, typer.Option()] = Partition.DIRICHLET,
-    sites: Annotated[int, typer.Option(min=1)] = 3,
+    sites: Annotated[int | None, typer.Option(min=1, help="Number of sites (dirichlet, iid).")] = None,
     rounds: Annotated[int | None, typer.Option(min=1)] = None,
     seed: Seed = None,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs/crossvalidation"),
@@ -176,8 +178,8 @@ def crossvalidate(
         seed=seed,
     )
     from simulations.crossvalidation import CrossValidation
+    from simulations.output import check_output
     from simulations.progress import RunProgress
-    from simulations.run import check_output
     from simulations.tables import print_summary
 
     check_output(out)
@@ -213,11 +215,17 @@ def _print_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=1, allow_nan=False))
 
 
+def _like_ctrl_c(number: int, frame: object) -> None:
+    """A service manager's stop must clean up as a person's does."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run a command; a user's mistake is one message and a non-zero exit code, never a traceback."""
     warnings.filterwarnings("ignore")
     logging.getLogger("flwr").setLevel(logging.ERROR)
     command = typer.main.get_command(app)
+    signal.signal(signal.SIGTERM, _like_ctrl_c)
     try:
         code = command.main(standalone_mode=False) or 0
         if code == INTERRUPTED:  # typer's own answer to Ctrl-C

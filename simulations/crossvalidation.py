@@ -20,13 +20,14 @@ from client.data.images import ImageStore
 from client.data.split import folds
 from shared_model.artefact import write_json
 from shared_model.config import Config, to_toml
-from shared_model.files import naming_disk_errors, write_text
+from shared_model.files import write_text
 from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
 from shared_model.metrics.predictions import Predictions, concatenate
 from shared_model.version import PACKAGE_VERSION
+from simulations.output import output_folder
 from simulations.prepare import Prepared, read_records, write_workspace
 from simulations.progress import RunProgress
-from simulations.run import MAJORITY, class_counts
+from simulations.run import MAJORITY, QUARANTINE, class_counts, say_notices
 from simulations.training import FEDERATED, Training
 
 VALIDATION_SHARE = 9  # one fold of the training patients in so many is validated on
@@ -47,51 +48,50 @@ class CrossValidation:
         started = time.perf_counter()
         evaluation = self.config.evaluation.model_copy(update={"comparison": False})
         self.config = self.config.model_copy(update={"evaluation": evaluation})
-        partial = self.out.with_name(f".{self.out.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        with naming_disk_errors(partial):
-            partial.mkdir(parents=True, mode=0o700)  # photographs in the report, patients in the quarantine
-        try:
-            document = self._into(partial)
+        # Each fold takes the same steps, and no report tells a person where one of them stopped.
+        training = self.config.training.model_copy(update={"early_stopping": 0})
+        self.config = self.config.model_copy(update={"training": training})
+        with output_folder(self.out) as folder:
+            document = self._into(folder)
             document["run"]["seconds"] = round(time.perf_counter() - started, 1)
-            write_json(partial / "metrics.json", document)
-            write_text(partial / "config.toml", to_toml(self.config))
-            with naming_disk_errors(self.out):
-                if self.out.exists():
-                    self.out.rmdir()
-                partial.replace(self.out)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            write_json(folder / "metrics.json", document)
+            write_text(folder / "config.toml", to_toml(self.config))
         return document
 
     def _into(self, folder: Path) -> dict[str, Any]:
-        workspace = folder / "work"
-        workspace.mkdir()
-        table, images, quarantine, notices = read_records(self.data, self.config, workspace, self._reading)
+        store = folder / "photographs"
+        store.mkdir()
+        table, images, quarantine, notices = read_records(self.data, self.config, store, self._reading)
+        if (self.data / "split.csv").exists():
+            notices = [n for n in notices if "split.csv" not in n]
+            notices.append("Cross-validation deals every patient to a fold: split.csv is not used.")
+        write_text(folder / QUARANTINE, quarantine.to_csv(index=False))
         fold_of = folds(table, self.count, self.config.seed, digests=images.digests)
         tested: list[Predictions] = []
         floors: list[Predictions] = []
         for fold in range(self.count):
             split = _split(table, images, fold_of, fold, self.config.seed)
+            # A workspace of its own: whatever a process remembers of another fold's sites does not fit this one.
+            workspace = folder / f"fold-{fold + 1}"
+            workspace.mkdir()
+            for part in store.iterdir():
+                (workspace / part.name).symlink_to(part)
             prepared = write_workspace(split, images, self.config, workspace, quarantine, notices)
-            predictions = self._fold(prepared, workspace, folder / f"fold-{fold + 1}", fold)
-            tested.append(_siteless(predictions))
+            if fold == 0:
+                say_notices(self.progress, prepared)
+            predictions = self._fold(prepared, workspace, fold)
+            tested.append(_fold_free(predictions))
             floors.append(majority_predictions(tested[-1], class_counts(split)))
-        shutil.rmtree(workspace)
+            shutil.rmtree(workspace)
+        shutil.rmtree(store)
         return self._document(
             {FEDERATED: concatenate(tested), MAJORITY: concatenate(floors)}, quarantine, notices
         )
 
-    def _fold(self, prepared: Prepared, workspace: Path, folder: Path, fold: int) -> Predictions:
-        with naming_disk_errors(folder):
-            folder.mkdir()
-        write_text(folder / "config.toml", to_toml(self.config))
-        shutil.rmtree(workspace / "sites", ignore_errors=True)  # each fold's sites begin anew
+    def _fold(self, prepared: Prepared, workspace: Path, fold: int) -> Predictions:
         label = f"fold {fold + 1} of {self.count}"
-        training = Training(self.config, prepared, folder, workspace, self.progress, label)
-        predictions = training.run()[FEDERATED]["last"]
-        shutil.rmtree(folder)
-        return predictions
+        training = Training(self.config, prepared, workspace, workspace, self.progress, label)
+        return training.run()[FEDERATED]["last"]
 
     def _reading(self, done: int, total: int) -> None:
         self.progress.update("reading photographs", done, total, unit="files")
@@ -134,6 +134,10 @@ def _split(
     return table.assign(split=pd.Series(split, index=table.index, dtype=table["split"].dtype))
 
 
-def _siteless(predictions: Predictions) -> Predictions:
-    """Sites are dealt anew in every fold, so figures a site would mix different ones."""
-    return replace(predictions, site=np.full(len(predictions), "", dtype=str))
+def _fold_free(predictions: Predictions) -> Predictions:
+    """Without what belongs to one fold's model: its sites, and its embedding space, in which no other fold's
+    photographs can be looked for.
+    """
+    nobody = np.full(len(predictions), "", dtype=str)
+    no_note = np.full(len(predictions), -1, dtype=np.int64)
+    return replace(predictions, site=nobody, note=no_note, embeddings={})

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from client.data.dataset import SiteDataset
-from client.data.images import PIPELINE_VERSION
+from client.data.images import PIPELINE_VERSION, ImageStore
 from client.inference.predict import predict
 from shared_model.artefact import load_artefact
-from shared_model.errors import ConfigError, DataError
+from shared_model.config import Config
+from shared_model.errors import ConfigError, DataError, FedFundusError
 from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
 from shared_model.version import PACKAGE_VERSION
+from simulations.partitions import partition
 from simulations.prepare import read_records
 from simulations.progress import RunProgress
 
@@ -44,8 +47,7 @@ def evaluate_model(folder: Path, data: Path, split: str, progress: RunProgress) 
         if tested.empty:
             raise DataError("there is no test patient", where=str(data), fix="use --split all")
         dataset = SiteDataset(tested, images, artefact.tokenizer, artefact.standardisation)
-        centers = tested.dropna(subset=["center"]).drop_duplicates("patient_id")
-        site_of = dict(zip(centers["patient_id"], centers["center"], strict=True))
+        site_of = _sites(table, config, images, notices)
         batch, total = config.evaluation.batch_size, len(dataset)
         seen = 0
 
@@ -77,8 +79,30 @@ def evaluate_model(folder: Path, data: Path, split: str, progress: RunProgress) 
             "split": split,
             "records": total,
             "quarantined": len(quarantine),
+            "quarantine": quarantine.to_dict(orient="records"),
             "notices": notices,
             "resamples": evaluation.resamples,
             "package_version": PACKAGE_VERSION,
         },
     }
+
+
+def _sites(table: pd.DataFrame, config: Config, images: ImageStore, notices: list[str]) -> dict[str, str]:
+    """Patient to site, dealt as the run dealt them; on other data its centres or, without any, nothing."""
+    federation = config.federation
+    try:
+        parts = partition(
+            table,
+            federation.partition,
+            sites=federation.sites or None,
+            seed=config.seed,
+            alpha=federation.alpha,
+            digests=images.digests,
+        )
+    except FedFundusError as error:  # other data may have no such centres, cameras or numbers
+        notices.append(
+            f"These data cannot be dealt to sites as the run's were ({error.what}): figures are over all."
+        )
+        return {}
+    notices.extend(notice for notice in parts.notices if notice not in notices)
+    return {patient: site for site, patients in parts.sites.items() for patient in patients}

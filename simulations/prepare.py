@@ -88,7 +88,7 @@ def write_workspace(
         alpha=federation.alpha,
         digests=images.digests,
     )
-    check_training_patients(table, parts.sites)
+    _check_split(table, parts.sites)
     with naming_disk_errors(workspace):
         table.to_parquet(workspace / TABLE)
     write_text(workspace / SITES, json.dumps(parts.sites))
@@ -97,8 +97,8 @@ def write_workspace(
     return Prepared(table, images, parts.sites, described, quarantine, notices + list(parts.notices))
 
 
-def check_training_patients(table: pd.DataFrame, sites: dict[str, list[str]]) -> None:
-    """Raises DataError naming the sites that would have nobody to train on."""
+def _check_split(table: pd.DataFrame, sites: dict[str, list[str]]) -> None:
+    """Raises DataError, before anything is trained, for a site without training or data without test patients."""
     training = set(table.loc[table["split"] == "train", "patient_id"])
     empty = [site for site, patients in sites.items() if not training & set(patients)]
     if empty:
@@ -106,4 +106,11 @@ def check_training_patients(table: pd.DataFrame, sites: dict[str, list[str]]) ->
             "a site has no training patients after partitioning and splitting",
             where=f"site {', '.join(empty)}",
             fix="use fewer sites, another partition or seed, or more patients",
+        )
+    everyone = {patient for patients in sites.values() for patient in patients}
+    if not everyone & set(table.loc[table["split"] == "test", "patient_id"]):
+        raise DataError(
+            "no patient is left to test on",
+            where=f"{table['patient_id'].nunique()} patients, split by patient",
+            fix="use more patients, another --seed, a smaller data.split, or a split.csv that names test patients",
         )

@@ -19,21 +19,22 @@ from server.store import RunFolder
 from server.store.run_folder import REFUSED
 from shared_model.artefact import count_parameters, save_artefact, write_json
 from shared_model.config import Config, to_toml
-from shared_model.errors import RunError
 from shared_model.exchange import write_tensors
-from shared_model.files import naming_disk_errors, write_text
+from shared_model.files import write_text
 from shared_model.metrics.document import SCHEMA, comparisons, majority_predictions, model_figures
 from shared_model.metrics.predictions import Predictions
 from shared_model.records import GRADES, TASKS
 from shared_model.report import render
 from shared_model.version import PACKAGE_VERSION
 from simulations.baselines import baseline_folder
+from simulations.output import output_folder
 from simulations.prepare import Prepared, prepare
 from simulations.progress import RunProgress
 from simulations.samples import sample_photographs
 from simulations.training import FEDERATED, Trained, Training
 
 MAJORITY = "majority"
+QUARANTINE = "quarantine.csv"
 
 
 @dataclass
@@ -47,28 +48,16 @@ class Run:
 
     def execute(self) -> dict[str, Any]:
         """Run it; the document of metrics.json. Raises FedFundusError, leaving nothing behind."""
-        check_output(self.out)
-        partial = self.out.with_name(f".{self.out.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        with naming_disk_errors(partial):
-            partial.mkdir(parents=True, mode=0o700)  # photographs in the report, patients in the quarantine
-        try:
-            document = self._into(partial)
-            with naming_disk_errors(self.out):
-                if self.out.exists():
-                    self.out.rmdir()
-                partial.replace(self.out)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        return document
+        with output_folder(self.out) as folder:
+            return self._into(folder)
 
     def _into(self, folder: Path) -> dict[str, Any]:
         started = time.perf_counter()
         config, workspace = self._settled(), folder / "work"
         write_text(folder / "config.toml", to_toml(config))
         prepared = prepare(self.data, config, workspace, self._reading)
-        self._say(prepared)
-        prepared.quarantine.to_csv(folder / "quarantine.csv", index=False)
+        say_notices(self.progress, prepared)
+        write_text(folder / QUARANTINE, prepared.quarantine.to_csv(index=False))
         write_json(folder / "partition.json", prepared.partition)
         trained = Training(config, prepared, folder, workspace, self.progress).run()
         notices = prepared.notices + self._model_notices(config) + _refusals(folder)
@@ -87,14 +76,6 @@ class Run:
 
     def _reading(self, done: int, total: int) -> None:
         self.progress.update("reading photographs", done, total, unit="files")
-
-    def _say(self, prepared: Prepared) -> None:
-        for notice in prepared.notices:
-            self.progress.say(f"notice: {notice}")
-        if len(prepared.quarantine):
-            self.progress.say(
-                f"notice: {len(prepared.quarantine)} rows are left out, each with its reason in quarantine.csv"
-            )
 
     def _model_notices(self, config: Config) -> list[str]:
         origin = resident_model(config).objective.model.origin
@@ -143,22 +124,21 @@ class Run:
             (folder / name).unlink()
 
 
+def say_notices(progress: RunProgress, prepared: Prepared) -> None:
+    """What a person must know before hours are spent."""
+    for notice in prepared.notices:
+        progress.say(f"notice: {notice}")
+    if len(prepared.quarantine):
+        count = len(prepared.quarantine)
+        progress.say(f"notice: {count} rows are left out, each with its reason in {QUARANTINE}")
+
+
 def _refusals(folder: Path) -> list[str]:
     path = folder / REFUSED
     if not path.exists():
         return []
     count = len(path.read_text(encoding="utf-8").splitlines())
     return [f"{count} updates were refused and are not in the model; {REFUSED} has the reasons."]
-
-
-def check_output(out: Path) -> None:
-    """Raises RunError where `out` already holds something."""
-    if (out / "metrics.json").exists():
-        raise RunError("the output folder holds a finished run", where=str(out), fix="choose another --out")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(
-            "the output folder is not empty", where=str(out), fix="choose another --out, or empty it"
-        )
 
 
 def assemble(

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from client.worker.simulated import ROOT_VARIABLE
 from server.history import RoundRecord
 from server.store import RunFolder
 from shared_model.config import Config
+from shared_model.errors import RunError
 from shared_model.metrics.predictions import Predictions
 from simulations.baselines import Baseline, baseline_folder, baselines, train_baseline
 from simulations.engines import run_engine
@@ -61,10 +63,16 @@ class Training:
             try:
                 trained = {FEDERATED: self._federated(waiting)}
                 return trained | self._baselines(planned, waiting)
-            except BaseException:
+            except BaseException as error:
                 if executor:
                     executor.shutdown(wait=False, cancel_futures=True)
                     _stop_children()
+                if isinstance(error, BrokenProcessPool):
+                    raise RunError(
+                        "a process that trained a baseline was ended from outside, most likely for lack of memory",
+                        where="simulations",
+                        fix="use --set runtime.jobs=1, a smaller training.batch_size, or evaluation.comparison=false",
+                    ) from None
                 raise
 
     def _federated(self, waiting: dict[str, Future[dict[str, Predictions]] | None]) -> dict[str, Predictions]:
@@ -117,6 +125,8 @@ class Training:
         """Other processes tell how far they are through the history they write anyway."""
         for label, future in waiting.items():
             if future is not None and not future.cancelled():
+                if future.done() and (failed := future.exception()):
+                    raise failed  # now, not after hours of training beside it
                 rows = RunFolder(baseline_folder(self.workspace, label)).history()
                 if rows:
                     self._update(label, rows[-1]["round"], rows[-1]["validation"]["loss"])

@@ -75,7 +75,7 @@ def train(
                 )
             on_step()
     means = {name: totals[name] / seen[name] for name in totals}
-    weights = {name: float(weight.detach()) for name, weight in objective.weighting.weights().items()}
+    weights = {name: float(weight.detach()) for name, weight in objective.weighting.weights(seen).items()}
     return TrainingResult(means.pop("total"), means, weights, moments_of(objective, optimizer))
 
 

@@ -31,26 +31,22 @@ def make_optimizer(
     optimizer = torch.optim.AdamW(
         named.values(), lr=learning_rate, weight_decay=config.weight_decay, fused=True
     )
-    if moments:
-        for name, parameter in named.items():
+    for name, parameter in named.items():
+        if moments and f"{STEP}.{name}" in moments:
             optimizer.state[parameter] = {
-                STEP: torch.tensor(float(moments[STEP][0])),
+                STEP: torch.tensor(float(moments[f"{STEP}.{name}"])),
                 **{kind: torch.from_numpy(moments[f"{kind}.{name}"].copy()) for kind in MOMENTS},
             }
     return optimizer
 
 
 def moments_of(objective: Objective, optimizer: torch.optim.AdamW) -> Arrays:
-    """Both moments of every parameter that has been stepped, and the number of steps; zeros where it has not."""
+    """Both moments and the number of steps of every parameter that has been stepped."""
     arrays: Arrays = {}
-    steps = 0.0
     for name, parameter in _trainable(objective).items():
         state = optimizer.state.get(parameter, {})
-        steps = max(steps, float(state.get(STEP, 0.0)))
-        for kind in MOMENTS:
-            moment = state.get(kind, torch.zeros_like(parameter))
-            arrays[f"{kind}.{name}"] = moment.detach().cpu().numpy().astype(np.float32)
-    arrays[STEP] = np.array([steps], dtype=np.float32)
+        for kind in (STEP, *MOMENTS) if state else ():
+            arrays[f"{kind}.{name}"] = state[kind].detach().cpu().numpy().astype(np.float32)
     return arrays
 
 

@@ -48,13 +48,12 @@ class RunFolder:
         return json.loads((self.path / name).read_text(encoding="utf-8"))
 
     def history(self) -> list[dict[str, Any]]:
-        """Every finished round so far."""
+        """Every finished round so far; a line that is still being written is not one."""
         path = self.path / "history.jsonl"
-        return (
-            [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            if path.exists()
-            else []
-        )
+        if not path.exists():
+            return []
+        *lines, _ = path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines]
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
         path = self.path / name

@@ -42,6 +42,8 @@ def load_config(
     for key, value in values.items():
         if value is not None:
             _set(tree, key.split("__"), value)
+    if tree.get("preset", preset) != preset and file is None:
+        raise ConfigError("the preset is not a key to set", where="preset", fix="use --preset NAME")
     tree["preset"] = preset
     return _validate(tree)
 

@@ -6,7 +6,7 @@ Softmax weights are kept because the paper has them; descent moves them to which
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -25,19 +25,25 @@ class LossWeighting(nn.Module):
         if self.kind != "fixed":
             self.alpha = nn.Parameter(torch.zeros(len(LOSS_NAMES)))
 
-    def weights(self) -> dict[str, Tensor]:
-        """The present weight of each loss, differentiable."""
+    def weights(self, present: Collection[str] = LOSS_NAMES) -> dict[str, Tensor]:
+        """The weight of each loss of `present`, differentiable.
+
+        Softmax weights are shared out among these alone: weight put on a loss that is absent would cost nothing, and
+        descent would move it all there.
+        """
+        index = [position for position, name in enumerate(LOSS_NAMES) if name in present]
+        names = [LOSS_NAMES[position] for position in index]
         if self.kind == "fixed":
-            return {name: torch.tensor(value) for name, value in self.fixed.items()}
+            return {name: torch.tensor(self.fixed[name]) for name in names}
         if self.kind == "softmax":
-            softmax = torch.softmax(self.alpha, dim=0) * (1 - len(LOSS_NAMES) * self.floor) + self.floor
-            return dict(zip(LOSS_NAMES, softmax, strict=True))
-        precision = torch.exp(-self.alpha)  # alpha is the log variance of Kendall et al. 2018
-        return dict(zip(LOSS_NAMES, precision, strict=True))
+            share = 1 - len(index) * self.floor
+            return dict(zip(names, torch.softmax(self.alpha[index], dim=0) * share + self.floor, strict=True))
+        precision = torch.exp(-self.alpha[index])  # alpha is the log variance of Kendall et al. 2018
+        return dict(zip(names, precision, strict=True))
 
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The scalar to descend."""
-        weights = self.weights()
+        weights = self.weights(losses)
         total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         if self.kind == "uncertainty":
             used = [index for index, name in enumerate(LOSS_NAMES) if name in losses]

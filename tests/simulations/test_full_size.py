@@ -53,7 +53,9 @@ def test_the_paper_preset_runs_a_real_round_of_two_sites_within_16_gib(tmp_path:
 def test_the_real_photographs_run_to_their_report(tmp_path: Path) -> None:
     out = tmp_path / "out"
     sets = [part for item in SMALL.split() for part in ("--set", item)]
-    simulate("run", "--data", IDRID, "--partition", "dirichlet", "--sites", 3, "--rounds", 1, "--out", out, *sets)
+    simulate(
+        "run", "--data", IDRID, "--partition", "dirichlet", "--sites", 3, "--rounds", 1, "--out", out, *sets
+    )
     group = json.loads((out / "metrics.json").read_text())["models"]["federated"]["all"]
     assert group["icdr"]["n"] > 30
     assert group["icdr"]["quadratic_weighted_kappa"] is not None

@@ -49,6 +49,8 @@ def refused(shown: Outcome, *words: str) -> None:
         (["--partition", "center", "--sites", "7"], ["7", "3"]),
         (["--partition", "weekday"], ["weekday"]),
         (["--config", "absent.toml"], ["absent.toml"]),
+        (["--set", "preset=7"], ["--preset"]),
+        (["--set", "federation.quorum=9"], ["9", "3"]),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_fix(
@@ -104,7 +106,10 @@ def test_synthesize_refuses_a_folder_that_is_not_empty(command: Command, synthet
     assert sorted(path.name for path in synthetic.iterdir()) == before
 
 
-def test_ctrl_c_in_the_middle_of_a_round_leaves_nothing(synthetic: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_in_the_middle_of_a_round_leaves_nothing(
+    synthetic: Path, tmp_path: Path, stop: signal.Signals
+) -> None:
     out = tmp_path / "out"
     sets = [part for item in SMALL.split() for part in ("--set", item)]
     arguments = ["run", "--data", str(synthetic), "--rounds", "100000", "--out", str(out), *sets]
@@ -115,16 +120,55 @@ def test_ctrl_c_in_the_middle_of_a_round_leaves_nothing(synthetic: Path, tmp_pat
         text=True,
         start_new_session=True,
     )
-    history = tmp_path / ".out.partial" / "history.jsonl"
     deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and not history.exists() and process.poll() is None:
+    while (
+        time.monotonic() < deadline
+        and not list(tmp_path.glob(".out.*/history.jsonl"))
+        and process.poll() is None
+    ):
         time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process of the run
+    if stop is signal.SIGINT:
+        os.killpg(process.pid, stop)  # as a terminal does: every process of the run
+    else:
+        process.send_signal(stop)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "interrupted" in err
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_to_test_on_is_said_before_training(
+    command: Command, synthetic: Path, tmp_path: Path, small: list[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(synthetic, data)
+    patients = pd.read_csv(data / TABLE, dtype=str)["patient_id"].unique()
+    pd.DataFrame({"patient_id": patients, "split": "train"}).to_csv(data / "split.csv", index=False)
+    refused(
+        command("run", "--data", data, "--out", tmp_path / "out", *small), "no patient is left to test on"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "."])
+def test_an_output_folder_that_cannot_be_is_named(
+    command: Command, synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(command("run", "--data", synthetic, "--out", name), "fix:")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_to_an_empty_folder_is_written_through(
+    command: Command, synthetic: Path, tmp_path: Path, small: list[str]
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    sets = ["--set", "evaluation.comparison=false", "--set", "training.local_steps=1"]
+    shown = command("run", "--data", synthetic, "--out", tmp_path / "link", "--rounds", 1, *small, *sets)
+    assert shown.code == 0, shown.err
+    assert (tmp_path / "real" / "metrics.json").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")

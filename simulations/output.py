@@ -1,0 +1,49 @@
+"""A result folder that is whole or not there: filled under a hidden name beside its place, renamed at the end."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared_model.errors import RunError
+from shared_model.files import naming_disk_errors
+
+
+@contextmanager
+def output_folder(out: Path) -> Iterator[Path]:
+    """The folder to write into (mode 0700: reports hold photographs, quarantine lists patients).
+
+    It becomes `out` when the block ends, and is removed when the block fails. Raises RunError, before anything
+    is done, where `out` is taken or cannot be written.
+    """
+    check_output(out)
+    out = out.resolve()
+    with naming_disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.exists():
+            out.rmdir()  # empty, but it may be a mount point: better refused now than after training
+        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield partial
+        with naming_disk_errors(out):
+            partial.replace(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_output(out: Path) -> None:
+    """Raises RunError where `out` already holds something, or is the folder one stands in."""
+    with naming_disk_errors(out):
+        if out.resolve() == Path.cwd():
+            raise RunError("the output folder is the one you are in", where=str(out), fix="name a new folder")
+        if (out / "metrics.json").exists():
+            raise RunError(
+                "the output folder holds a finished run", where=str(out), fix="choose another --out"
+            )
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise RunError(
+                "the output folder is not empty", where=str(out), fix="choose another --out, or empty it"
+            )

@@ -1,0 +1,67 @@
+"""Cross-validation: every record is tested once, by a model that never saw its patient."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from client.worker import Worker
+from shared_model.exchange import Payload
+from tests.simulations.conftest import Outcome
+
+Command = Callable[..., Outcome]
+FOLDS = 3
+
+
+@pytest.fixture
+def trained_on(monkeypatch: pytest.MonkeyPatch) -> list[tuple[set[str], set[str]]]:
+    """For each call to train: the patients whose records it used, and those left for testing at that site."""
+    seen: list[tuple[set[str], set[str]]] = []
+    train = Worker.train
+
+    def watched(self: Worker, request: Payload) -> Payload:
+        table = self._table
+        sides = [set(table.loc[table["split"] == side, "patient_id"]) for side in ("train", "test")]
+        seen.append((sides[0], sides[1]))
+        return train(self, request)
+
+    monkeypatch.setattr(Worker, "train", watched)
+    return seen
+
+
+def test_no_model_is_trained_on_a_patient_it_is_tested_on(
+    command: Command,
+    synthetic: Path,
+    tmp_path: Path,
+    small: list[str],
+    trained_on: list[tuple[set[str], set[str]]],
+) -> None:
+    out = tmp_path / "out"
+    sets = ["--set", "training.local_steps=1", "--partition", "iid", "--sites", 2, "--rounds", 1]
+    shown = command(
+        "crossvalidate", "--data", synthetic, "--folds", FOLDS, "--out", out, "--json", *small, *sets
+    )
+    assert shown.code == 0, shown.err
+    assert len(trained_on) == FOLDS * 2
+    tested: list[set[str]] = []
+    for fold in range(FOLDS):
+        calls = trained_on[2 * fold : 2 * fold + 2]
+        train = set.union(*(call[0] for call in calls))
+        test = set.union(*(call[1] for call in calls))
+        assert train
+        assert not train & test
+        tested.append(test)
+    assert sum(len(fold) for fold in tested) == len(set.union(*tested))  # each patient once
+
+    document = json.loads(shown.out)
+    figures = document["models"]["federated"]["all"]
+    usable = len(pd.read_csv(synthetic / "labels_brset.csv")) - len(pd.read_csv(out / "quarantine.csv"))
+    assert figures["icdr"]["n"] == usable
+    # No gallery holds the vectors of several models.
+    assert figures["retrieval"]["unimodal"]["text_to_image"]["recall_at_1"] is None
+    assert any("split.csv is not used" in notice for notice in document["run"]["notices"])
+    assert {path.name for path in out.iterdir()} == {"metrics.json", "config.toml", "quarantine.csv"}
