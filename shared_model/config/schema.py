@@ -16,6 +16,8 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 
+LocalPart = Literal["image_decoder", "text_decoder"]
+DEFAULT_TEXT_HEADS = 2  # of a BERT made to measure, where model.text.heads is 0
 LOSS_NAMES = (
     "image_text",
     "image_structured",
@@ -32,6 +34,12 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def _require_multiple(key: str, value: int, of: str, heads: int) -> None:
+    """Attention cuts its width into one slice a head."""
+    if value % heads:
+        raise ValueError(f"{key} {value} is not a multiple of {of} {heads}")
+
+
 class ImageEncoderConfig(Section):
     """A timm vision transformer by name; width, depth and heads of 0 keep the named model's own."""
 
@@ -44,6 +52,17 @@ class ImageEncoderConfig(Section):
     frozen_blocks: Natural = 10
     weights: str = ""  # a local folder with safetensors; "" asks the hub cache by name
     sha256: str = ""  # of the weights file, checked when given
+
+    @model_validator(mode="after")
+    def _suits_a_transformer(self) -> ImageEncoderConfig:
+        if self.width and self.heads:
+            _require_multiple("model.image.width", self.width, "model.image.heads", self.heads)
+        if self.width and self.stem == "convolutional" and (self.width < 8 or self.width % 4):
+            raise ValueError(
+                f"model.image.width {self.width} does not suit the convolutional stem, which needs a multiple of 4 "
+                "from 8 on"
+            )
+        return self
 
 
 class TextEncoderConfig(Section):
@@ -61,6 +80,13 @@ class TextEncoderConfig(Section):
     freeze_embeddings: bool = True
     weights: str = ""
     sha256: str = ""
+
+    @model_validator(mode="after")
+    def _suits_a_transformer(self) -> TextEncoderConfig:
+        if self.width:
+            heads = self.heads or DEFAULT_TEXT_HEADS
+            _require_multiple("model.text.width", self.width, "model.text.heads", heads)
+        return self
 
 
 class StructuredEncoderConfig(Section):
@@ -81,8 +107,7 @@ class FusionConfig(Section):
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> FusionConfig:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        _require_multiple("model.fusion.width", self.width, "model.fusion.heads", self.heads)
         return self
 
 
@@ -90,7 +115,7 @@ class DecoderConfig(Section):
     """Image decoder channels (one 2x step each, from size / 2**steps) and the text decoder."""
 
     enabled: bool = True
-    image_channels: tuple[Count, ...] = (256, 128, 64, 32, 16)
+    image_channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (256, 128, 64, 32, 16)
     text_layers: Count = 2
     text_heads: Count = 8
     text_feed_forward: Count = 1024
@@ -107,7 +132,15 @@ class ModelConfig(Section):
     pretrained: Literal["auto", "required", "never"] = (
         "auto"  # auto: where found, else random weights, said so
     )
-    local: tuple[str, ...] = ("image_decoder", "text_decoder")  # modules that stay at the site
+    # Modules that stay at the site. A part that evaluation reads would need one model a site there.
+    local: tuple[LocalPart, ...] = ("image_decoder", "text_decoder")
+
+    @model_validator(mode="after")
+    def _decoder_heads_divide_the_fusion_width(self) -> ModelConfig:
+        if self.decoders.enabled:
+            heads = self.decoders.text_heads
+            _require_multiple("model.fusion.width", self.fusion.width, "model.decoders.text_heads", heads)
+        return self
 
 
 class FixedWeights(Section):
@@ -172,8 +205,11 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _leaves_a_test_set(self) -> DataConfig:
-        if self.split[0] <= 0 or sum(self.split) > 1:
-            raise ValueError("train must be above 0 and train + validation at most 1")
+        if self.split[0] <= 0 or sum(self.split) > 1 - 1e-9:  # 1e-9: decimal fractions do not sum exactly
+            raise ValueError(
+                f"data.split {list(self.split)} leaves no patients: train must be above 0 and train + validation "
+                "below 1, the rest is the test set"
+            )
         return self
 
 
@@ -215,7 +251,7 @@ class RuntimeConfig(Section):
 
     engine: Literal["inline", "ray"] = "inline"
     jobs: Natural = 0  # processes; 0 is one per core
-    threads: Count = 1  # torch threads in each process
+    threads: Annotated[int, Field(ge=1, le=256)] = 1  # torch threads in each process
 
 
 class Config(Section):

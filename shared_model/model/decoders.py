@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from shared_model.config.schema import DecoderConfig
 from shared_model.errors import ConfigError
+from shared_model.model.normalisation import group_norm
 
 
 class ImageDecoder(nn.Module):
@@ -30,7 +31,7 @@ class ImageDecoder(nn.Module):
         for inner, outer in zip(channels, channels[1:], strict=False):
             layers += [
                 nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1),
-                nn.GroupNorm(max(1, outer // 8), outer),
+                group_norm(outer),
                 nn.GELU(),
             ]
         self.upsample = nn.Sequential(*layers, nn.ConvTranspose2d(channels[-1], 3, 4, stride=2, padding=1))

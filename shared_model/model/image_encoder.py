@@ -15,7 +15,9 @@ from torch.nn import functional as F
 
 from shared_model.config.schema import ImageEncoderConfig
 from shared_model.errors import ConfigError
+from shared_model.model.encoder_errors import naming_encoder_errors
 from shared_model.model.freezing import freeze_blocks
+from shared_model.model.normalisation import group_norm
 
 SURROUNDINGS = 8  # pixels: several times a lesion, far less than the optic disc's distance to the border
 GAIN, LIMIT = 4.0, 3.0  # brings lesions to the photograph's own range, and keeps the border within it
@@ -48,7 +50,7 @@ class ConvolutionalStem(nn.Sequential):
         for inner, outer in zip(channels, channels[1:], strict=False):
             layers += [
                 nn.Conv2d(inner, outer, 3, stride=2, padding=1, bias=False),
-                nn.GroupNorm(max(1, outer // 8), outer),
+                group_norm(outer),
                 nn.ReLU(),
             ]
         super().__init__(LocalContrast(), *layers, nn.Conv2d(width, width, 1))
@@ -59,12 +61,13 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, config: ImageEncoderConfig) -> None:
         super().__init__()
-        self.vit = _create(config)
-        self.width = int(cast(int, self.vit.embed_dim))
         self.convolutional = config.stem == "convolutional"
-        if self.convolutional:
-            stem = ConvolutionalStem(self.width).to(memory_format=torch.channels_last)
-            cast(Any, self.vit.patch_embed).proj = stem
+        with naming_encoder_errors("model.image", config.name):
+            self.vit = _create(config)
+            self.width = int(cast(int, self.vit.embed_dim))
+            if self.convolutional:
+                stem = ConvolutionalStem(self.width).to(memory_format=torch.channels_last)
+                cast(Any, self.vit.patch_embed).proj = stem
         embedding = [self.vit.patch_embed, self.vit.cls_token, self.vit.pos_embed]
         freeze_blocks(embedding, self.vit.blocks, config.frozen_blocks, key="model.image.frozen_blocks")
 

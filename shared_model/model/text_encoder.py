@@ -11,8 +11,9 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, BertConfig, BertModel
 
-from shared_model.config.schema import TextEncoderConfig
+from shared_model.config.schema import DEFAULT_TEXT_HEADS, TextEncoderConfig
 from shared_model.errors import ConfigError
+from shared_model.model.encoder_errors import REFUSALS, naming_encoder_errors
 from shared_model.model.freezing import freeze_blocks
 
 BIO_CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
@@ -23,9 +24,10 @@ class TextEncoder(nn.Module):
 
     def __init__(self, config: TextEncoderConfig) -> None:
         super().__init__()
-        self.encoder = _create(config)
-        self.width = int(self.encoder.config.hidden_size)
-        self.vocabulary = int(self.encoder.config.vocab_size)
+        with naming_encoder_errors("model.text", config.name):
+            self.encoder = _create(config)
+            self.width = int(self.encoder.config.hidden_size)
+            self.vocabulary = int(self.encoder.config.vocab_size)
         self.kept = 1 + config.kept_tokens
         embeddings = getattr(self.encoder, "embeddings", None)
         freeze_blocks(
@@ -47,13 +49,13 @@ def _create(config: TextEncoderConfig) -> Any:
             vocab_size=config.vocabulary,
             hidden_size=config.width,
             num_hidden_layers=config.depth or 2,
-            num_attention_heads=config.heads or 2,
+            num_attention_heads=config.heads or DEFAULT_TEXT_HEADS,
             intermediate_size=config.feed_forward or 4 * config.width,
             max_position_embeddings=max(512, config.maximum_tokens),
         )
         return BertModel(shape, add_pooling_layer=False)
     if config.weights:
-        return _from_shape(AutoConfig.from_pretrained(_folder(config), local_files_only=True))
+        return _from_shape(_read_shape(config))
     if config.name == BIO_CLINICAL_BERT:  # its shape is known without asking a hub
         return BertModel(BertConfig(vocab_size=config.vocabulary), add_pooling_layer=False)
     try:
@@ -63,6 +65,18 @@ def _create(config: TextEncoderConfig) -> Any:
             f"the shape of text encoder {config.name!r} is not in the local hub cache",
             where="model.text.name",
             fix="put the model's folder in model.text.weights, or set model.text.width, depth, heads for a BERT",
+        ) from None
+
+
+def _read_shape(config: TextEncoderConfig) -> Any:
+    folder = _folder(config)
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
+    except REFUSALS as error:
+        raise ConfigError(
+            f"the config.json of the text encoder cannot be read ({type(error).__name__})",
+            where=f"model.text.weights = {config.weights}",
+            fix="copy the folder again, or give one saved by transformers",
         ) from None
 
 

@@ -63,11 +63,23 @@ def test_a_configuration_cannot_be_changed() -> None:
         ("training.learning_rate=nan", ["training.learning_rate", "nan"]),
         ("training.learning_rate=-1.0", ["training.learning_rate", "greater than 0"]),
         ("model.image.size=100", ["model.image.size", "multiple of 16"]),
-        ("model.fusion.heads=7", ["model.fusion", "width 64 is not a multiple of heads 7"]),
+        ("model.fusion.heads=7", ["model.fusion.width 64 is not a multiple of model.fusion.heads 7"]),
+        ("model.text.heads=5", ["model.text.width 48 is not a multiple of model.text.heads 5"]),
+        ("model.text={width=5}", ["model.text.width 5 is not a multiple of model.text.heads 2"]),
+        ("model.image.heads=5", ["model.image.width 64 is not a multiple of model.image.heads 5"]),
+        ("model.image={width=4, stem='convolutional'}", ["model.image.width 4", "convolutional stem"]),
+        ("model.image={width=10, stem='convolutional'}", ["model.image.width 10", "multiple of 4"]),
+        ("model.decoders.text_heads=3", ["model.fusion.width 64", "model.decoders.text_heads 3"]),
+        ("model.decoders.image_channels=[]", ["model.decoders.image_channels", "at least 1 item"]),
+        ("model.local=['heads']", ["model.local.0", "image_decoder", "'heads'"]),
+        ("model.local=['text_decoder.layers']", ["model.local.0", "text_decoder.layers"]),
+        ("runtime.threads=100000", ["runtime.threads", "less than or equal to 256"]),
         ("losses.floor=0.2", ["losses.floor"]),
         ("losses.weighting=magic", ["losses.weighting", "softmax", "magic"]),
         ("federation.strategy=fedsgd", ["federation.strategy", "fedavg", "fedsgd"]),
-        ("data.split=[0.9, 0.2]", ["data", "at most 1"]),
+        ("data.split=[0.9, 0.2]", ["data.split", "below 1"]),
+        ("data.split=[0.9, 0.1]", ["data.split", "the rest is the test set"]),
+        ("data.split=[0.0, 0.1]", ["data.split", "train must be above 0"]),
         ("model.decoders.enabled=false", ["reconstruction losses need model.decoders.enabled"]),
         ("training=5", ["training", "got 5"]),
         ("training", ["cannot read 'training'", "section.key=value"]),
@@ -79,6 +91,13 @@ def test_a_mistaken_value_names_its_key_and_the_fix(override: str, words: list[s
         load_config("tiny", overrides=[override])
     assert all(word in str(error.value) for word in words), str(error.value)
     assert error.value.fix
+
+
+def test_a_size_that_is_not_used_is_not_refused() -> None:
+    """Without decoders their heads do not matter, and heads of 0 are the named model's own."""
+    without = ["model.decoders.enabled=false", "losses.weighting=softmax"]
+    load_config("tiny", overrides=[*without, "model.decoders.text_heads=3"])
+    load_config("tiny", overrides=["model.image.heads=0", "model.text={width=0, heads=5}"])
 
 
 def test_an_unknown_preset_names_those_there_are() -> None:

@@ -172,6 +172,8 @@ def test_the_same_seed_builds_the_same_model_and_spares_the_callers_generator(
         ("model.text.frozen_blocks=2", r"has 1 blocks, 2 cannot be frozen[\s\S]*model\.text\.frozen_blocks"),
         ("model.decoders.image_channels=[8,8,8,8,8,8,8]", "cannot be reached from 7 doublings"),
         ("model.text.width=0", "hub cache"),
+        ("model.image={width=0, heads=5}", r"cannot be built[\s\S]*model\.image"),
+        ("model.image={name='vit_tiny_patch16_224.nobody'}", r"cannot be built[\s\S]*model\.image"),
     ],
 )
 def test_a_model_that_cannot_be_built_names_the_key(

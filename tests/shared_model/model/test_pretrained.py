@@ -139,6 +139,27 @@ def test_truncated_weights_are_refused(
         build_model(config(f"model.image.weights='{tmp_path}'").model, pretrained=True)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"model_type": "of nobody"}',
+        '{"model_type": "bert", "hidden_size": 15, "num_attention_heads": 2}',
+        '{"model_type": "bert", "hidden_size": "many"}',
+        '{"model_type": "clip"}',
+    ],
+)
+def test_a_damaged_config_json_names_the_section(
+    content: str, config: Callable[..., Config], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"model\.text") as error:
+        build_model(config(f"model.text.weights='{tmp_path}'").model)
+    assert error.value.fix
+
+
 def test_old_checkpoints_that_say_gamma_and_beta_are_read(
     config: Callable[..., Config], bert_folder: Path, tmp_path: Path
 ) -> None:
