@@ -149,8 +149,12 @@ def evaluate(
         document = evaluate_model(model, data, split, progress)
     if as_json:
         _print_json(document)
-    else:
-        print_summary(document)
+        return
+    for row in document["run"]["quarantine"]:
+        errors.print(f"left out: line {row['row']}, {row['record']}: {row['reason']}", markup=False)
+    for notice in document["run"]["notices"]:
+        errors.print(f"notice: {notice}", markup=False)
+    print_summary(document)
 
 
 @app.command()

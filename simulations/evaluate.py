@@ -12,14 +12,17 @@ import pandas as pd
 from client.data.dataset import SiteDataset
 from client.data.images import PIPELINE_VERSION, ImageStore
 from client.inference.predict import predict
-from shared_model.artefact import load_artefact
+from shared_model.artefact import Artefact, load_artefact
 from shared_model.config import Config
 from shared_model.errors import ConfigError, DataError, FedFundusError
 from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
+from shared_model.metrics.predictions import Predictions
 from shared_model.version import PACKAGE_VERSION
 from simulations.partitions import partition
 from simulations.prepare import read_records
 from simulations.progress import RunProgress
+from simulations.run import MAJORITY
+from simulations.training import FEDERATED
 
 SPLITS = ("test", "all")
 
@@ -35,39 +38,21 @@ def evaluate_model(folder: Path, data: Path, split: str, progress: RunProgress) 
             f"there is no split {split!r}", where="--split", fix=f"use one of: {', '.join(SPLITS)}"
         )
     artefact = load_artefact(folder, PIPELINE_VERSION)
-    config = artefact.config
     with tempfile.TemporaryDirectory(prefix="fedfundus-") as workspace:
         table, images, quarantine, notices = read_records(
             data,
-            config,
+            artefact.config,
             Path(workspace),
             lambda done, total: progress.update("reading photographs", done, total, unit="files"),
         )
         tested = table if split == "all" else table[table["split"] == "test"]
         if tested.empty:
             raise DataError("there is no test patient", where=str(data), fix="use --split all")
-        dataset = SiteDataset(tested, images, artefact.tokenizer, artefact.standardisation)
-        site_of = _sites(table, config, images, notices)
-        batch, total = config.evaluation.batch_size, len(dataset)
-        seen = 0
-
-        def batch_done() -> None:
-            nonlocal seen
-            seen = min(total, seen + batch)
-            progress.update("grading", seen, total, unit="records")
-
-        predictions = predict(
-            artefact.model,
-            dataset,
-            np.arange(total),
-            site_of,
-            mask_notes=config.losses.mask_notes,
-            batch_size=batch,
-            on_batch=batch_done,
-        )
-    evaluation, sites = config.evaluation, sorted(set(site_of.values()))
+        site_of = _sites(table, artefact.config, images, notices)
+        predictions = _predictions(artefact, tested, images, site_of, progress)
+    evaluation, sites = artefact.config.evaluation, sorted(set(site_of.values()))
     counts = {task: list(count) for task, count in artefact.standardisation.class_counts.items()}
-    models = {"federated": predictions, "majority": majority_predictions(predictions, counts)}
+    models = {FEDERATED: predictions, MAJORITY: majority_predictions(predictions, counts)}
     return {
         "schema": SCHEMA,
         "models": {
@@ -77,7 +62,7 @@ def evaluate_model(folder: Path, data: Path, split: str, progress: RunProgress) 
         "comparisons": [],
         "run": {
             "split": split,
-            "records": total,
+            "records": len(predictions),
             "quarantined": len(quarantine),
             "quarantine": quarantine.to_dict(orient="records"),
             "notices": notices,
@@ -85,6 +70,33 @@ def evaluate_model(folder: Path, data: Path, split: str, progress: RunProgress) 
             "package_version": PACKAGE_VERSION,
         },
     }
+
+
+def _predictions(
+    artefact: Artefact,
+    tested: pd.DataFrame,
+    images: ImageStore,
+    site_of: dict[str, str],
+    progress: RunProgress,
+) -> Predictions:
+    dataset = SiteDataset(tested, images, artefact.tokenizer, artefact.standardisation)
+    batch, total = artefact.config.evaluation.batch_size, len(dataset)
+    seen = 0
+
+    def batch_done() -> None:
+        nonlocal seen
+        seen = min(total, seen + batch)
+        progress.update("grading", seen, total, unit="records")
+
+    return predict(
+        artefact.model,
+        dataset,
+        np.arange(total),
+        site_of,
+        mask_notes=artefact.config.losses.mask_notes,
+        batch_size=batch,
+        on_batch=batch_done,
+    )
 
 
 def _sites(table: pd.DataFrame, config: Config, images: ImageStore, notices: list[str]) -> dict[str, str]:

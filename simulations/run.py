@@ -158,32 +158,39 @@ def assemble(
             for label, p in models(weights).items()
         }
 
-    compared = comparisons(models("last"), sites, evaluation.resamples, evaluation.bootstrap_seed)
-    federated = [row for row in history if row["model"] == FEDERATED and row["round"] > 0]
     return {
         "schema": SCHEMA,
         "models": figures("last"),
         "best_validation": {"models": figures("best")},
-        "comparisons": compared,
-        "run": {
-            "preset": config.preset,
-            "partition": config.federation.partition,
-            "sites": sites,
-            "rounds": len(federated),
-            "local_steps": config.training.local_steps,
-            "strategy": config.federation.strategy,
-            "engine": config.runtime.engine,
-            "seed": config.seed,
-            "parameters": count_parameters(resident_model(config).objective),
-            "bytes_per_round": {
-                "up": sum(row["bytes_up"] for row in federated) // max(1, len(federated)),
-                "down": sum(row["bytes_down"] for row in federated) // max(1, len(federated)),
-            },
-            "resamples": evaluation.resamples,
-            "quarantined": len(prepared.quarantine),
-            "notices": notices,
-            "package_version": PACKAGE_VERSION,
+        "comparisons": comparisons(models("last"), sites, evaluation.resamples, evaluation.bootstrap_seed),
+        "run": _facts(config, prepared, history, notices),
+    }
+
+
+def _facts(
+    config: Config, prepared: Prepared, history: list[dict[str, Any]], notices: list[str]
+) -> dict[str, Any]:
+    """`run` of the document: what was run, on what, at what cost."""
+    federated = [row for row in history if row["model"] == FEDERATED and row["round"] > 0]
+    count = max(1, len(federated))
+    return {
+        "preset": config.preset,
+        "partition": config.federation.partition,
+        "sites": list(prepared.sites),
+        "rounds": len(federated),
+        "local_steps": config.training.local_steps,
+        "strategy": config.federation.strategy,
+        "engine": config.runtime.engine,
+        "seed": config.seed,
+        "parameters": count_parameters(resident_model(config).objective),
+        "bytes_per_round": {
+            "up": sum(row["bytes_up"] for row in federated) // count,
+            "down": sum(row["bytes_down"] for row in federated) // count,
         },
+        "resamples": config.evaluation.resamples,
+        "quarantined": len(prepared.quarantine),
+        "notices": notices,
+        "package_version": PACKAGE_VERSION,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from shared_model.errors import ConfigError, DataError
+from shared_model.metrics.document import EVERY_SITE
 from simulations.partitions.dealt import Dealt, slugs
 from simulations.partitions.units import Unit
 
@@ -13,8 +14,8 @@ def by_column(units: list[Unit], column: str, sites: int | None) -> Dealt:
     """Sites by the values of `column`, in the order of their names.
 
     sites: how many were asked for, None for as many as there are. Raises DataError where no value is recorded
-    and ConfigError where another number was asked for. Patients without a value belong to no site and are
-    said.
+    or one is called "all", and ConfigError where another number was asked for. Patients without a value belong
+    to no site and are said.
     """
     held: dict[str, list[Unit]] = defaultdict(list)
     left_out = mixed = 0
@@ -33,6 +34,7 @@ def by_column(units: list[Unit], column: str, sites: int | None) -> Dealt:
         )
     require_count(len(held), sites, f"{column}s", ", ".join(sorted(held)))
     names = slugs(sorted(held))
+    _require_names(names, column)
     notices = []
     if left_out:
         notices.append(f"{left_out} patients have no {column} recorded: they take part at no site.")
@@ -42,6 +44,17 @@ def by_column(units: list[Unit], column: str, sites: int | None) -> Dealt:
             "each is kept whole, where most of the photographs are."
         )
     return Dealt({slug: held[name] for name, slug in names.items()}, notices=notices)
+
+
+def _require_names(names: dict[str, str], column: str) -> None:
+    """Refuse, before anything is trained, the name under which the figures of all sites together are reported."""
+    for name, slug in names.items():
+        if slug == EVERY_SITE:
+            raise DataError(
+                f"A {column} is called {name!r}, which would be taken for all sites together.",
+                where=f"column {column}",
+                fix=f"Rename that {column}.",
+            )
 
 
 def require_count(found: int, asked: int | None, noun: str, which: str) -> None:
