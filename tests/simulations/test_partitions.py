@@ -191,6 +191,17 @@ def test_a_centre_without_training_patients_is_refused_by_name() -> None:
         partition(table, "center")
 
 
+@pytest.mark.parametrize("kind", ["center", "camera"])
+@pytest.mark.parametrize("name", ["all", "All", " ALL! "])
+def test_a_site_with_the_name_of_all_sites_together_is_refused(kind: str, name: str) -> None:
+    table = eyes(6, **{kind: lambda i: [name, "Norte"][i % 2]})
+    with pytest.raises(DataError, match=f"{kind} is called") as caught:
+        partition(table, kind)
+    assert repr(name) in caught.value.what
+    assert caught.value.where == f"column {kind}"
+    assert "all-1" in partition(eyes(6, center=lambda i: ["All 1", "Norte"][i % 2]), "center").sites
+
+
 @pytest.mark.parametrize("kind", ["iid", "dirichlet", "camera", "center"])
 def test_patients_who_share_a_photograph_are_at_one_site(kind: str) -> None:
     digests = {record: str(i // 6) for i, record in enumerate(MIXED["record_id"][:60])}
