@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
+import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
+from numpy.typing import NDArray
 
 from shared_model.exchange.payload import Payload
 
@@ -27,15 +30,28 @@ def to_records(payload: Payload) -> RecordDict:
 
 def from_records(records: RecordDict) -> Payload:
     """The payload. Raises KeyError or ValueError for a message that is not one of ours."""
+    arrays = {name: _decode(array) for name, array in records.array_records["arrays"].items()}
     try:
-        arrays = {name: array.numpy() for name, array in records.array_records["arrays"].items()}
         text = str(records.config_records["fields"]["json"])
         fields = json.loads(text, parse_float=_finite, parse_constant=_finite)
-    except (TypeError, RecursionError) as error:  # another serialisation than numpy's; nesting without end
+    except (TypeError, RecursionError) as error:  # nesting without end
         raise ValueError(f"a message that cannot be read ({type(error).__name__})") from None
     if not isinstance(fields, dict):
         raise ValueError("the fields of a message are not a JSON object")
     return Payload(arrays, fields)
+
+
+def _decode(array: Array) -> NDArray[Any]:
+    """The array a site sent, whose bytes may be anything: a cut file, a zip archive, another serialisation."""
+    try:
+        found = array.numpy()
+    except MemoryError:  # this machine's trouble, not to be laid at one site's door
+        raise
+    except Exception as error:  # what NumPy raises for broken bytes is not bounded: EOFError, TokenError, ...
+        raise ValueError(f"an array that cannot be read ({type(error).__name__})") from None
+    if not isinstance(found, np.ndarray):
+        raise ValueError("an archive of arrays in place of one array")
+    return found
 
 
 def _finite(text: str) -> float:

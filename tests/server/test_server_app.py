@@ -86,6 +86,8 @@ def foreign(stype: str = "numpy.ndarray", data: bytes = b"x", text: str = "{}") 
         (RecordDict(), "not ours"),
         (foreign(), "not ours"),
         (foreign(stype="pickle"), "not ours"),
+        (foreign(data=b""), "not ours"),  # EOFError
+        (foreign(data=b"PK\x03\x04"), "not ours"),  # BadZipFile
         (foreign(text="["), "not ours"),
     ],
 )

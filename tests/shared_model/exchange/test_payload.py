@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,6 +59,35 @@ def test_a_value_that_is_no_json_is_refused() -> None:
 
 def arrays() -> ArrayRecord:
     return ArrayRecord({"a": Array(np.zeros(1, dtype=np.float32))})
+
+
+def npy(save: Callable[..., None] = np.save) -> bytes:
+    stream = io.BytesIO()
+    save(stream, np.arange(3, dtype=np.float32))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"PK\x03\x04",  # the first bytes of a zip archive
+        npy(np.savez),
+        npy()[:7],
+        npy()[:-1],
+        npy().replace(b"(3,)", b"(3,("),
+        npy().replace(b"(3,)", b"(-3)"),
+        npy().replace(b"<f4", b"|O8"),
+        npy().replace(b"{", b"("),
+        npy().replace(b"'descr'", b"'descr "),
+        b"cos\nsystem\n(S'true'\ntR.",
+    ],
+)
+def test_broken_bytes_of_an_array_are_a_value_error(data: bytes) -> None:
+    array = Array("float32", (3,), "numpy.ndarray", data)
+    records = RecordDict({"arrays": ArrayRecord({"a": array}), "fields": ConfigRecord({"json": "{}"})})
+    with pytest.raises(ValueError, match="array"):
+        from_records(records)
 
 
 @pytest.mark.parametrize(
