@@ -21,8 +21,12 @@ class Roster:
     examples: dict[str, int]
 
 
-def join(sites: Sites, trunk: str, tensors: dict[str, list[int]]) -> Roster:
-    """Ask every site to join. Raises RunError naming the site that differs in version, trunk or tensors."""
+def join(sites: Sites, trunk: str, tensors: dict[str, list[int]], *, quorum: int = 1) -> Roster:
+    """Ask every site to join.
+
+    Raises RunError naming the site that differs in version, trunk or tensors, and where fewer sites than
+    `quorum` joined: no round could ever have enough updates.
+    """
     names: dict[str, str] = {}
     examples: dict[str, int] = {}
     for address, answer in _answers(sites, "join"):
@@ -39,19 +43,31 @@ def join(sites: Sites, trunk: str, tensors: dict[str, list[int]]) -> Roster:
         if name in names.values():
             raise RunError("two sites have the same name", where=f"site {name}", fix="rename one of them")
         names[address], examples[address] = name, _registered(name, fields.get("examples"))
-    empty = [names[address] for address, count in examples.items() if count == 0]
+    roster = Roster(names, examples)
+    _require_trainable(roster, quorum)
+    return roster
+
+
+def _require_trainable(roster: Roster, quorum: int) -> None:
+    empty = [roster.names[address] for address, count in roster.examples.items() if count == 0]
     if empty:
         raise RunError(
             "a site has no training patients",
             where=f"site {', '.join(empty)}",
             fix="use fewer sites, another partition, or more patients",
         )
-    if sum(examples.values()) > LARGEST_WEIGHT:
+    total = sum(roster.examples.values())
+    if total > LARGEST_WEIGHT:
         raise RunError(
-            f"the sites register {sum(examples.values())} training records, a round can add {LARGEST_WEIGHT}",
+            f"the sites register {total} training records, a round can add {LARGEST_WEIGHT}",
             fix="use fewer or smaller sites",
         )
-    return Roster(names, examples)
+    if len(roster.names) < quorum:
+        raise RunError(
+            f"the quorum is {quorum}, but only {len(roster.names)} sites joined",
+            where="federation.quorum",
+            fix=f"use a quorum of at most {len(roster.names)}, or more sites",
+        )
 
 
 def _registered(site: str, examples: Any) -> int:

@@ -86,6 +86,15 @@ def test_a_federation_of_nobody_is_refused(
         join(scripted({}), TRUNK, tensors)
 
 
+def test_a_quorum_above_the_number_of_sites_is_refused_before_any_training(
+    sites: Any, tensors: dict[str, list[int]]
+) -> None:
+    assert join(sites, TRUNK, tensors, quorum=2).names == {"1": "north", "2": "south"}
+    with pytest.raises(RunError, match=r"quorum is 3, but only 2 sites[\s\S]*federation\.quorum"):
+        join(sites, TRUNK, tensors, quorum=3)
+    assert {question for question, _, _ in sites.asked} == {"join"}
+
+
 def test_round_0_pools_the_sites_statistics_whatever_their_order(
     sites: Any, scripted: Callable[..., Any], records: pd.DataFrame, images: ImageStore
 ) -> None:
