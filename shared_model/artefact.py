@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
@@ -104,6 +106,7 @@ def load_artefact(folder: Path, pipeline: str) -> Artefact:
             fix="use the release of FedFundus that made it, or train again",
         )
     model = _model(folder, config)
+    _check_trunk(folder, model, config)
     return Artefact(
         model, load_tokenizer(model, folder / TOKENIZER), config, Standardisation.from_dict(statistics)
     )
@@ -112,7 +115,7 @@ def load_artefact(folder: Path, pipeline: str) -> Artefact:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DataError(
             f"the file cannot be read: {error}", where=str(path), fix="copy the folder again"
         ) from None
@@ -126,12 +129,7 @@ def _model(folder: Path, config: Config) -> FusionModel:
     )  # its shape, wherever it came from
     changed = {"decoders": decoders, "local": (), "text": text}
     model = build_model(config.model.model_copy(update=changed), pretrained=False)
-    try:
-        tensors = load_file(folder / WEIGHTS)
-    except (SafetensorError, OSError) as error:
-        raise DataError(
-            f"the weights cannot be read: {error}", where=str(folder / WEIGHTS), fix="copy the folder again"
-        ) from None
+    tensors = _tensors(folder / WEIGHTS)
     state = model.state_dict()
     missing = [name for name in state if f"model.{name}" not in tensors]
     wrong = [n for n in state if n not in missing and tensors[f"model.{n}"].shape != tuple(state[n].shape)]
@@ -143,6 +141,47 @@ def _model(folder: Path, config: Config) -> FusionModel:
         )
     model.load_state_dict({name: torch.from_numpy(tensors[f"model.{name}"]) for name in state})
     return model.eval()
+
+
+def _tensors(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        tensors: dict[str, NDArray[Any]] = load_file(path)
+    except (
+        SafetensorError,
+        OSError,
+        TypeError,
+        KeyError,
+    ) as error:  # the last two: types NumPy does not have
+        raise DataError(
+            f"the weights cannot be read: {error}", where=str(path), fix="copy the folder again"
+        ) from None
+    broken = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
+    if broken:
+        raise DataError(
+            f"the weights hold NaN or infinity: {len(broken)} tensors, the first {broken[0]}",
+            where=str(path),
+            fix="copy the folder again, or train again",
+        )
+    return tensors
+
+
+def _check_trunk(folder: Path, model: FusionModel, config: Config) -> None:
+    """The frozen weights must be those that the federation compared when its sites joined."""
+    path = folder / PARAMETERS
+    written = _read_json(path).get("trunk_fingerprint")
+    if not isinstance(written, str):
+        raise DataError(
+            "the file does not hold the fingerprint of the frozen weights",
+            where=str(path),
+            fix="copy the folder again",
+        )
+    found = trunk_fingerprint(Objective(model, config.losses))
+    if written != found:
+        raise DataError(
+            f"the frozen weights are not those the model was trained on: {found:.12} instead of {written:.12}",
+            where=f"{folder / WEIGHTS}, {path}",
+            fix="keep the files of one model folder together, or copy the folder again",
+        )
 
 
 def write_json(path: Path, document: Any) -> None:

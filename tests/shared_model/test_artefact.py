@@ -49,6 +49,15 @@ def folder(
     return path
 
 
+def rewrite(folder: Path, kind: str, value: float) -> None:
+    """Put `value` into the first tensor of that kind."""
+    kinds = json.loads((folder / "parameters.json").read_text())["kinds"]
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name, found in kinds.items() if found == kind and name.startswith("model."))
+    tensors[name].flat[0] = value
+    save_file(tensors, folder / "model.safetensors")
+
+
 def predictions(model: FusionModel, dataset: SiteDataset) -> Predictions:
     return predict(model, dataset, np.arange(12), {}, mask_notes=True, batch_size=5)
 
@@ -145,6 +154,42 @@ def test_weights_of_another_architecture_are_refused(key: str, value: str, folde
     (folder / "config.toml").write_text(text.replace(key, value))
     with pytest.raises(DataError, match=r"another architecture: \d+ tensors missing, \d+ of another shape"):
         load_artefact(folder, PIPELINE_VERSION)
+
+
+@pytest.mark.parametrize("kind", ["shared", "trunk"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(kind: str, value: float, folder: Path) -> None:
+    rewrite(folder, kind, value)
+    with pytest.raises(DataError, match=r"NaN or infinity: 1 tensors, the first model\."):
+        load_artefact(folder, PIPELINE_VERSION)
+
+
+def test_another_trunk_than_the_one_written_down_is_refused(folder: Path) -> None:
+    rewrite(folder, "shared", 0.125)
+    load_artefact(folder, PIPELINE_VERSION)
+    rewrite(folder, "trunk", 0.125)
+    with pytest.raises(DataError, match=r"frozen weights are not those[\s\S]*parameters\.json"):
+        load_artefact(folder, PIPELINE_VERSION)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"trunk_fingerprint": 5}', "\udcff", "[" * 100_000])
+def test_a_damaged_parameters_file_is_refused_by_name(content: str, folder: Path) -> None:
+    (folder / "parameters.json").write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(DataError, match=r"parameters\.json"):
+        load_artefact(folder, PIPELINE_VERSION)
+
+
+def test_a_model_without_a_trunk_is_read(
+    tmp_path: Path,
+    small_config: Callable[..., Config],
+    small_objective: Callable[..., Objective],
+    tokenizer: Tokenizer,
+    standardisation: Standardisation,
+) -> None:
+    objective, path = small_objective(), tmp_path / "model"
+    assert "trunk" not in parameter_kinds(objective).values()
+    save_artefact(path, objective, tokenizer, small_config(), standardisation.to_dict(), PIPELINE_VERSION)
+    assert load_artefact(path, PIPELINE_VERSION).config == small_config()
 
 
 def test_a_missing_tensor_is_refused(folder: Path) -> None:
