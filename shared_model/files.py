@@ -53,6 +53,7 @@ def naming_disk_errors(path: Path) -> Iterator[None]:
             what, fix = "the disk is full", "free some space and run again, or choose another folder"
         elif number in (errno.EACCES, errno.EPERM, errno.EROFS):
             what, fix = "the folder cannot be written", "choose a folder that you may write to"
-        else:
-            what, fix = f"the file could not be written ({error})", "check the disk and the folder"
+        else:  # os.strerror: the error's own text may hold a path, and `what` may leave a site
+            why = f": {os.strerror(number)}" if number else ""
+            what, fix = f"the file could not be written{why}", "check the disk and the folder"
         raise RunError(what, where=str(path), fix=fix) from None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from shared_model import files
@@ -62,6 +63,22 @@ def test_the_systems_refusals_become_one_sentence(number: int, words: str, tmp_p
         raise OSError(number, "refused")
     assert error.value.where == str(tmp_path / "x")
     assert error.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (OSError(errno.EIO, "/data/Maria Silva", "/data/Maria Silva"), f": {os.strerror(errno.EIO)}"),
+        (OSError("/data/Maria Silva"), ""),
+        (SafetensorError("/data/Maria Silva"), ""),
+    ],
+)
+def test_no_path_and_no_librarys_text_is_in_what_may_leave_a_site(
+    error: Exception, what: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RunError) as caught, naming_disk_errors(tmp_path):
+        raise error
+    assert caught.value.what == f"the file could not be written{what}"
 
 
 def test_an_absent_folder_is_named(tmp_path: Path) -> None:
