@@ -26,7 +26,8 @@ def run_federation(
     objective = Objective(build_model(config.model, seed=config.seed), config.losses)
     initial, trunk = shared_tensors(objective), trunk_fingerprint(objective)
     del objective  # the sites have their own
-    roster = join(sites, trunk, {name: list(array.shape) for name, array in initial.items()})
+    tensors = {name: list(array.shape) for name, array in initial.items()}
+    roster = join(sites, trunk, tensors, quorum=config.federation.quorum)
     standardisation = gather_statistics(sites).to_dict()
     folder.save_json("standardisation.json", standardisation)
     loop = RoundLoop(sites, roster, config, standardisation, folder, label, on_round)
