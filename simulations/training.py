@@ -8,10 +8,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,18 +48,15 @@ class Training:
         planned = baselines(self.config, self.prepared.sites) if self.config.evaluation.comparison else []
         jobs = min(self.config.runtime.jobs or os.cpu_count() or 1, 1 + len(planned))
         context = multiprocessing.get_context("spawn")
-        pool = (
-            ProcessPoolExecutor(jobs - 1, mp_context=context, initializer=_leave_ctrl_c_to_the_parent)
-            if jobs > 1
-            else nullcontext()
-        )
+        pool = ProcessPoolExecutor(jobs - 1, mp_context=context) if jobs > 1 else nullcontext()
         with pool as executor:
-            waiting = {
-                b.label: executor.submit(train_baseline, b, self.workspace, self._site_of())
-                if executor
-                else None
-                for b in planned
-            }
+            with _ctrl_c_for_the_parent_alone():
+                waiting = {
+                    b.label: executor.submit(train_baseline, b, self.workspace, self._site_of())
+                    if executor
+                    else None
+                    for b in planned
+                }
             try:
                 trained = {FEDERATED: self._federated(waiting)}
                 return trained | self._baselines(planned, waiting)
@@ -135,9 +132,16 @@ class Training:
         self.progress.update(model, number, self.config.federation.rounds, loss=loss)
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
-    """Ctrl-C reaches every process of the terminal; only the parent speaks, and ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _ctrl_c_for_the_parent_alone() -> Iterator[None]:
+    """Ctrl-C reaches every process of the terminal; processes started in this block ignore it from their first
+    instruction, so that only the parent speaks, and ends the others.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _stop_children() -> None:
