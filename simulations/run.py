@@ -128,6 +128,12 @@ def say_notices(progress: RunProgress, prepared: Prepared) -> None:
     """What a person must know before hours are spent."""
     for notice in prepared.notices:
         progress.say(f"notice: {notice}")
+    for site, held in prepared.partition["sites"].items():
+        patients, grades = held["patients"], held["icdr"]
+        progress.say(
+            f"site {site}: {patients['train']} / {patients['validation']} / {patients['test']} patients to train, "
+            f"validate and test on; ICDR 0-4 {' / '.join(map(str, grades))}"
+        )
     if len(prepared.quarantine):
         count = len(prepared.quarantine)
         progress.say(f"notice: {count} rows are left out, each with its reason in {QUARANTINE}")
