@@ -59,8 +59,11 @@ class Run:
         say_notices(self.progress, prepared)
         write_text(folder / QUARANTINE, prepared.quarantine.to_csv(index=False))
         write_json(folder / "partition.json", prepared.partition)
+        origin = _model_notices(config)
+        for notice in origin:
+            self.progress.say(f"notice: {notice}")
         trained = Training(config, prepared, folder, workspace, self.progress).run()
-        notices = prepared.notices + self._model_notices(config) + _refusals(folder)
+        notices = prepared.notices + origin + _refusals(folder)
         document = assemble(config, prepared, trained, self._history(folder, workspace, trained), notices)
         document["run"]["seconds"] = round(time.perf_counter() - started, 1)
         self._write_results(folder, config, prepared, document, workspace, trained)
@@ -76,13 +79,6 @@ class Run:
 
     def _reading(self, done: int, total: int) -> None:
         self.progress.update("reading photographs", done, total, unit="files")
-
-    def _model_notices(self, config: Config) -> list[str]:
-        origin = resident_model(config).objective.model.origin
-        random = [name for name, source in origin.items() if source == "random weights"]
-        if not random:
-            return []
-        return [f"The {' and '.join(random)} encoder starts from random weights, not from pretrained ones."]
 
     def _history(self, folder: Path, workspace: Path, trained: Trained) -> list[dict[str, Any]]:
         rows = RunFolder(folder).history()
@@ -137,6 +133,15 @@ def say_notices(progress: RunProgress, prepared: Prepared) -> None:
     if len(prepared.quarantine):
         count = len(prepared.quarantine)
         progress.say(f"notice: {count} rows are left out, each with its reason in {QUARANTINE}")
+
+
+def _model_notices(config: Config) -> list[str]:
+    origin = resident_model(config).objective.model.origin
+    random = [name for name, source in origin.items() if source == "random weights"]
+    if not random:
+        return []
+    verb = "encoders start" if len(random) > 1 else "encoder starts"
+    return [f"The {' and '.join(random)} {verb} from random weights, not from pretrained ones."]
 
 
 def _refusals(folder: Path) -> list[str]:

@@ -26,7 +26,7 @@ def print_summary(document: Mapping[str, Any]) -> None:
     """One row a model; intervals are 95 % by bootstrap over patients."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=200)
+        console = Console(highlight=False, width=120)
     table = Table(
         title="ICDR kappa and retrieval on every site's test patients, last-round weights",
         title_justify="left",
@@ -36,7 +36,10 @@ def print_summary(document: Mapping[str, Any]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in summary_table(document):
         cells = dict(zip(COLUMNS, row.cells()[1:], strict=True))
-        table.add_row(row.label, *(SHORT.get(cells[name], cells[name]) for name in HEADINGS))
+        # Intervals stand below their figure, so that the table fits a terminal of 100 columns.
+        table.add_row(
+            row.label, *(SHORT.get(cells[name], cells[name]).replace(" [", "\n[") for name in HEADINGS)
+        )
     console.print(table)
     for found in document.get("comparisons", []):
         if found["task"] == "icdr" and found["on"] == "all" and found["difference"] is not None:
