@@ -74,4 +74,5 @@ def test_cross_validation_tests_every_real_photograph_once(tmp_path: Path) -> No
     simulate("crossvalidate", "--data", IDRID, "--folds", 3, "--rounds", 1, "--out", out, *sets)
     models = json.loads((out / "metrics.json").read_text())["models"]
     assert models["federated"]["all"]["icdr"]["n"] == 516
-    assert models["majority"]["all"]["icdr"]["quadratic_weighted_kappa"] == 0
+    # Folds differ in their commonest training grade, so pooled majority answers are not quite constant.
+    assert abs(models["majority"]["all"]["icdr"]["quadratic_weighted_kappa"]) < 0.05
