@@ -18,8 +18,7 @@ from shared_model.errors import ConfigError, DataError, FedFundusError
 from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
 from shared_model.metrics.predictions import Predictions
 from shared_model.version import PACKAGE_VERSION
-from simulations.partitions import partition
-from simulations.prepare import read_records
+from simulations.prepare import deal, read_records
 from simulations.progress import RunProgress
 from simulations.run import MAJORITY
 from simulations.training import FEDERATED
@@ -101,16 +100,8 @@ def _predictions(
 
 def _sites(table: pd.DataFrame, config: Config, images: ImageStore, notices: list[str]) -> dict[str, str]:
     """Patient to site, dealt as the run dealt them; on other data its centres or, without any, nothing."""
-    federation = config.federation
     try:
-        parts = partition(
-            table,
-            federation.partition,
-            sites=federation.sites or None,
-            seed=config.seed,
-            alpha=federation.alpha,
-            digests=images.digests,
-        )
+        parts = deal(table, images, config)
     except FedFundusError as error:  # other data may have no such centres, cameras or numbers
         notices.append(
             f"These data cannot be dealt to sites as the run's were ({error.what}): figures are over all."

@@ -21,7 +21,7 @@ from client.worker.simulated import CONFIG, IMAGES, SITES, TABLE
 from shared_model.config import Config, to_toml
 from shared_model.errors import DataError
 from shared_model.files import naming_disk_errors, write_text
-from simulations.partitions import describe, partition
+from simulations.partitions import Partition, describe, partition
 
 Progress = Callable[[int, int], None]
 
@@ -79,15 +79,7 @@ def write_workspace(
     notices: list[str],
 ) -> Prepared:
     """Partition records that have their splits, and write what workers open."""
-    federation = config.federation
-    parts = partition(
-        table,
-        federation.partition,
-        sites=federation.sites or None,
-        seed=config.seed,
-        alpha=federation.alpha,
-        digests=images.digests,
-    )
+    parts = deal(table, images, config)
     _check_split(table, parts.sites)
     with naming_disk_errors(workspace):
         table.to_parquet(workspace / TABLE)
@@ -95,6 +87,19 @@ def write_workspace(
     write_text(workspace / CONFIG, to_toml(config))
     described = describe(table, parts)
     return Prepared(table, images, parts.sites, described, quarantine, notices + list(parts.notices))
+
+
+def deal(table: pd.DataFrame, images: ImageStore, config: Config) -> Partition:
+    """Patients to sites, as the configuration says."""
+    federation = config.federation
+    return partition(
+        table,
+        federation.partition,
+        sites=federation.sites or None,
+        seed=config.seed,
+        alpha=federation.alpha,
+        digests=images.digests,
+    )
 
 
 def _check_split(table: pd.DataFrame, sites: dict[str, list[str]]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +43,6 @@ def train(
     first_step: int,
     learning_rate: float,
     moments: Arrays | None = None,
-    on_step: Callable[[], None] = lambda: None,
 ) -> TrainingResult:
     """`config.local_steps` steps from the objective's present weights; `moments` are the optimiser's own.
 
@@ -73,7 +71,6 @@ def train(
                     where=f"site {site}, step {step}",
                     fix="lower training.learning_rate",
                 )
-            on_step()
     means = {name: totals[name] / seen[name] for name in totals}
     weights = {name: float(weight.detach()) for name, weight in objective.weighting.weights(seen).items()}
     return TrainingResult(means.pop("total"), means, weights, moments_of(objective, optimizer))

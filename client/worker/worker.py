@@ -7,7 +7,6 @@ directly; at a deployed site the same object stands behind the Unix socket.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ class Worker:
     ) -> None:
         self.site = site
         self.config = config
-        self.on_step: Callable[[], None] = lambda: None
         self._table = table
         self._images = images
         self._local = LocalState(folder)
@@ -83,7 +81,6 @@ class Worker:
             first_step=(number - 1) * training.local_steps,
             learning_rate=float(request.fields["learning_rate"]),
             moments=moments,
-            on_step=self.on_step,
         )
         self._local.save(objective, result.moments)
         fields = {

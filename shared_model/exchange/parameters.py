@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shared_model.config.schema import ModelConfig
-from shared_model.errors import ConfigError
 from shared_model.losses import Objective
 
 Kind = Literal["trunk", "shared", "local"]
@@ -28,7 +27,6 @@ def parameter_kinds(objective: Objective) -> dict[str, Kind]:
     config: ModelConfig = objective.model.config
     trainable = {name for name, parameter in objective.named_parameters() if parameter.requires_grad}
     prefixes = tuple(f"model.{module}." for module in config.local)
-    _check_local(objective, config)
     kinds: dict[str, Kind] = {}
     for name in objective.state_dict():
         if name not in trainable:
@@ -36,21 +34,6 @@ def parameter_kinds(objective: Objective) -> dict[str, Kind]:
         else:
             kinds[name] = "local" if prefixes and name.startswith(prefixes) else "shared"
     return kinds
-
-
-def _check_local(objective: Objective, config: ModelConfig) -> None:
-    """A misspelt part would travel: every name must be one of the model's, down to its last dot."""
-    decoders = {"image_decoder", "text_decoder"}
-    modules = {name for name, _ in objective.model.named_children()} | decoders
-    tensors = list(objective.model.state_dict())
-    for name in config.local:
-        absent = name.split(".")[0] in decoders and not config.decoders.enabled
-        if not absent and not any(tensor.startswith(f"{name}.") for tensor in tensors):
-            raise ConfigError(
-                f"the model has no part {name!r}",
-                where="model.local",
-                fix=f"use parts of: {', '.join(sorted(modules))}",
-            )
 
 
 def shared_tensors(objective: Objective) -> Arrays:

@@ -132,11 +132,3 @@ def test_a_loss_that_is_no_number_stops_the_round(
         objective.model.joint_projection.weight.fill_(float("nan"))
     with pytest.raises(RunError, match=r"diverged[\s\S]*site a, step 4[\s\S]*learning_rate"):
         run(objective, dataset, small_config(), first_step=4)
-
-
-def test_every_step_is_heard(
-    small_objective: MakeObjective, small_config: SmallConfig, dataset: SiteDataset
-) -> None:
-    heard: list[int] = []
-    run(small_objective(), dataset, small_config(), on_step=lambda: heard.append(1))
-    assert len(heard) == 2
