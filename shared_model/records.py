@@ -57,6 +57,7 @@ SCHEMA = pa.DataFrameSchema(
     {
         "record_id": pa.Column(TEXT, unique=True),
         "patient_id": pa.Column(TEXT),
+        "visit": _text(),  # which visit of the patient; unique within the patient only
         "image_path": pa.Column(TEXT),
         "center": _text(),
         "camera": _text(),

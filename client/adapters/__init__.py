@@ -1,8 +1,8 @@
 """Turns a hospital's own folder into canonical records; one module an adapter, one shape for all.
 
-A module of this package that defines `read(folder, *, mask_notes) -> Loaded` is an adapter under the module's
-name, so that adding one takes one file. Rows that cannot be used are quarantined with their reason, never
-dropped silently and never fatal on their own.
+A module of this package that defines `read(source) -> Loaded` is an adapter under the module's name, so that
+adding one takes one file. Rows that cannot be used are quarantined with their reason, never dropped silently
+and never fatal on their own. Notes come from an adapter as they were written; `load` masks them.
 """
 
 from __future__ import annotations
@@ -10,15 +10,31 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 
+from client.data.notes import mask_grade
 from shared_model.errors import ConfigError, DataError
+from shared_model.records import TEXT, validate
 
-QUARANTINE_COLUMNS = ("row", "record", "column", "reason")
+PROBLEM_COLUMNS = ("row", "record", "column", "reason")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an adapter reads: a folder, and the adapter's own section of site.toml ({} where there is none)."""
+
+    folder: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def problem_table(rows: list[tuple[int, str, str, str]]) -> pd.DataFrame:
+    """A table of (row, record, column, reason): the quarantine, or values that could not be read."""
+    frame = pd.DataFrame(rows, columns=list(PROBLEM_COLUMNS))
+    return frame.astype({"row": "int64", "record": "str", "column": "str", "reason": "str"})
 
 
 @dataclass(frozen=True)
@@ -30,15 +46,21 @@ class Loaded:
         record, column, reason.
     notices: sentences for the person, without patient values.
     lines: record -> line of the source file, for problems found later.
+    unread: as quarantine, one row a value that was treated as missing; its record is used.
+    unclaimed: paths of photographs in the folder that no row names.
+    source: name of the file that `row` and `lines` count in.
     """
 
     table: pd.DataFrame
     quarantine: pd.DataFrame
     notices: list[str]
     lines: Mapping[str, int] = field(default_factory=dict)
+    unread: pd.DataFrame = field(default_factory=lambda: problem_table([]))
+    unclaimed: tuple[str, ...] = ()
+    source: str = ""
 
 
-Reader = Callable[..., Loaded]
+Reader = Callable[[Source], Loaded]
 
 
 def adapters() -> dict[str, Reader]:
@@ -48,12 +70,18 @@ def adapters() -> dict[str, Reader]:
     return {name: cast(Reader, read) for name, read in readers.items() if read}
 
 
-def load(folder: Path, adapter: str = "brset", *, mask_notes: bool = True) -> Loaded:
+def load(
+    folder: Path,
+    adapter: str = "brset",
+    *,
+    options: Mapping[str, Any] | None = None,
+    mask_notes: bool = True,
+) -> Loaded:
     """The records of a folder through the named adapter.
 
-    mask_notes: whether `masked_note` leaves out the sentences that state the grade; False is the paper's way,
-    in which grading reads the grade in the note. Raises ConfigError for an adapter that does not exist and
-    DataError for a folder that cannot be used at all.
+    options: the adapter's own section of site.toml. mask_notes: whether `masked_note` leaves out the sentences
+    that state the grade; False is the paper's way, in which grading reads the grade in the note. Raises
+    ConfigError for an adapter that does not exist and DataError for a folder that cannot be used at all.
     """
     known = adapters()
     if adapter not in known:
@@ -67,10 +95,13 @@ def load(folder: Path, adapter: str = "brset", *, mask_notes: bool = True) -> Lo
             where=str(folder),
             fix="Give the folder that holds the table of labels and the photographs.",
         )
-    return known[adapter](folder, mask_notes=mask_notes)
+    loaded = known[adapter](Source(folder, options or {}))
+    return replace(loaded, table=_with_notes(loaded.table, mask_notes))
 
 
-def quarantine_table(rows: list[tuple[int, str, str, str]]) -> pd.DataFrame:
-    """The quarantine table of (row, record, column, reason)."""
-    frame = pd.DataFrame(rows, columns=list(QUARANTINE_COLUMNS))
-    return frame.astype({"row": "int64", "record": "str", "column": "str", "reason": "str"})
+def _with_notes(table: pd.DataFrame, mask_notes: bool) -> pd.DataFrame:
+    """The table with its notes masked, each different note once; a note of blanks is a missing note."""
+    kept = {note: note for note in table["note"].dropna().unique() if note.strip()}
+    graded = {note: mask_grade(text) if mask_notes else text for note, text in kept.items()}
+    notes = {"note": table["note"].map(kept), "masked_note": table["note"].map(graded)}
+    return validate(table.assign(**{name: column.astype(TEXT) for name, column in notes.items()}))

@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
-from client.adapters import Loaded, quarantine_table
-from client.adapters.companions import centers, splits
+from client.adapters import Loaded, Source
 from client.adapters.delimited import Row, Table, read_table
 from client.adapters.notes import NO_ABNORMALITY, render
 from client.adapters.photographs import Photographs
-from client.adapters.values import Unusable, coded, flag, grade, identifier, is_blank, number
-from client.data.notes import mask_grade
+from client.adapters.reading import Reading
+from client.adapters.values import coded, flag, number, word
 from shared_model.errors import DataError
-from shared_model.records import FINDINGS, build
+from shared_model.records import FINDINGS
 
 TABLES = ("labels_brset.csv", "labels.csv", "label_brset.csv")
 PHOTOGRAPHS = "fundus_photos"
@@ -59,134 +57,62 @@ _OPTIONAL: Mapping[str, tuple[str, Callable[[str], float | None]]] = {
 }
 _GRADES = {"icdr": "dr_icdr", "sdrg": "dr_sdrg"}
 
-_Value = TypeVar("_Value")
 
-
-def read(folder: Path, *, mask_notes: bool = True) -> Loaded:
+def read(source: Source) -> Loaded:
     """The records of a folder in BRSET's layout; see client.adapters.load."""
-    table = read_table(_labels(folder), ALIASES)
+    table = read_table(_labels(source.folder), ALIASES)
     _require(table)
-    reading = _Reading(table, Photographs(folder, PHOTOGRAPHS), mask_notes)
+    rows = _Rows(table, Photographs(source.folder, PHOTOGRAPHS))
     for row in table.rows:
-        reading.take(row)
-    if not reading.records:
-        first = f" (first reason: {reading.quarantined[0][3]})" if reading.quarantined else ""
-        raise DataError(
-            f"No row of the table can be used{first}.",
-            where=str(table.path),
-            fix=f"Check that the photographs of the table lie in {PHOTOGRAPHS}/.",
-        )
-    notices = reading.notices()
-    patients = [str(record["patient_id"]) for record in reading.records]
-    columns = {name: [r[name] for r in reading.records] for name in reading.records[0]}
-    columns["center"], said = centers(folder, patients, columns["center"])
-    columns["split"], also_said = splits(folder, patients)
-    return Loaded(
-        build(columns), quarantine_table(reading.quarantined), notices + said + also_said, reading.lines
+        rows.take(row)
+    return rows.reading.loaded(
+        source.folder,
+        rows.notices(),
+        len(table.rows),
+        hint=f"Check that the photographs of the table lie in {PHOTOGRAPHS}/.",
     )
 
 
-class _Reading:
-    """What has been read so far: records, quarantined rows, and counts of what was blanked."""
+class _Rows:
+    """Reads the rows of one table, and counts what a person should know about them."""
 
-    def __init__(self, table: Table, photographs: Photographs, mask_notes: bool) -> None:
-        self.table = table
-        self.photographs = photographs
-        self.mask_notes = mask_notes
-        self.records: list[dict[str, object]] = []
-        self.quarantined: list[tuple[int, str, str, str]] = []
-        self.lines: dict[str, int] = {}
-        self._seen: dict[str, int] = {}
-        self._masked: dict[str, str] = {}
-        self._blanked: Counter[tuple[str, str]] = Counter()
+    def __init__(self, table: Table, photographs: Photographs) -> None:
+        self.reading = Reading(table.path.name, photographs)
+        self._columns = table.columns
         self._counts: Counter[str] = Counter()
 
     def take(self, row: Row) -> None:
         """Add the row to the records, or its problems to the quarantine."""
+        reading, cells = self.reading, row.cells
         if row.problem:  # its cells may stand under the wrong columns
-            self.quarantined.append((row.line, row.cells.get("image_id", ""), "", row.problem))
+            reading.refuse(row.line, cells.get("image_id", ""), ("", row.problem))
             return
         problems: list[tuple[str, str]] = []
-        image = self._needed(row, "image_id", problems)
-        patient = self._needed(row, "patient_id", problems)
-        path = self._photograph(row, image, problems)
-        grades = {name: self._grade(row, column, problems) for name, column in _GRADES.items()}
+        image = reading.needed("image_id", cells.get("image_id", ""), problems)
+        patient = reading.needed("patient_id", cells.get("patient_id", ""), problems)
+        path = reading.photograph("image_id", image, problems)
+        grades = {name: reading.grade(c, cells.get(c, ""), problems) for name, c in _GRADES.items()}
         if problems or image is None or patient is None or path is None:
-            self.quarantined += [(row.line, image or "", column, reason) for column, reason in problems]
+            reading.refuse(row.line, image or "", *problems)
             return
-        values = {name: self._optional(row, *how) for name, how in _OPTIONAL.items()}
+        values = {
+            name: reading.optional(row.line, image, column, cells.get(column, ""), how)
+            for name, (column, how) in _OPTIONAL.items()
+        }
         note = render({name: values[f"finding_{name}"] for name in FINDINGS})
         self._count(row, note, values["finding_diabetic_retinopathy"], grades["icdr"])
-        self.lines[image] = self._seen[path] = row.line
-        self.records.append(
-            {
-                "record_id": image,
-                "patient_id": patient,
-                "image_path": path,
-                "center": self._word(row, "center"),
-                "camera": self._word(row, "camera"),
-                "note": note,
-                "masked_note": self._mask(note),
-                **grades,
-                **values,
-            }
-        )
+        words = {name: word(cells.get(name, "")) for name in ("center", "camera")}
+        given = {"record_id": image, "patient_id": patient, "image_path": path, "note": note}
+        reading.add(row.line, {**given, **words, **grades, **values})
 
     def notices(self) -> list[str]:
         """What a person should know about the rows that were read."""
-        absent = [c for _, (c, _) in _OPTIONAL.items() if c not in self.table.columns]
-        absent += [c for c in ("camera", "dr_sdrg") if c not in self.table.columns]
+        absent = [c for _, (c, _) in _OPTIONAL.items() if c not in self._columns]
+        absent += [c for c in ("camera", "dr_sdrg") if c not in self._columns]
         said = [f"The table has no column {', '.join(absent)}: read as missing."] if absent else []
-        said += [
-            f"{count} values of {column} cannot be read ({reason}) and are treated as missing."
-            for (column, reason), count in sorted(self._blanked.items())
-        ]
-        rows = len({line for line, *_ in self.quarantined})
-        if rows:
-            said.append(f"{rows} of {len(self.table.rows)} rows cannot be used and are set aside.")
         return said + [
             sentence.format(n=self._counts[key]) for key, sentence in _SAYS.items() if self._counts[key]
         ]
-
-    def _needed(self, row: Row, column: str, problems: list[tuple[str, str]]) -> str | None:
-        value = identifier(row.cells.get(column, ""))
-        if value is None:
-            problems.append((column, "missing"))
-        return value
-
-    def _photograph(self, row: Row, image: str | None, problems: list[tuple[str, str]]) -> str | None:
-        if image is None:
-            return None
-        path = self.photographs.find(image)
-        if path is None:
-            problems.append(("image_id", "the photograph is absent"))
-            return None
-        if path in self._seen:
-            problems.append(("image_id", f"the photograph is already named in line {self._seen[path]}"))
-        return path
-
-    def _grade(self, row: Row, column: str, problems: list[tuple[str, str]]) -> int | None:
-        try:
-            return grade(row.cells.get(column, ""))
-        except Unusable as reason:
-            problems.append((column, f"the grade is {reason}"))
-            return None
-
-    def _optional(self, row: Row, column: str, how: Callable[[str], _Value | None]) -> _Value | None:
-        try:
-            return how(row.cells.get(column, ""))
-        except Unusable as reason:
-            self._blanked[(column, str(reason))] += 1
-            return None
-
-    def _word(self, row: Row, column: str) -> str | None:
-        text = row.cells.get(column, "").strip()
-        return None if is_blank(text) else text
-
-    def _mask(self, note: str | None) -> str | None:
-        if note is None or not self.mask_notes:
-            return note
-        return self._masked.setdefault(note, mask_grade(note))
 
     def _count(self, row: Row, note: str | None, retinopathy: float | None, icdr: int | None) -> None:
         if icdr is None:

@@ -7,6 +7,7 @@ such as `../../x` therefore matches nothing.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from shared_model.errors import DataError
@@ -34,6 +35,10 @@ class Photographs:
         stem, ending = os.path.splitext(wanted)
         path = self._paths.get(stem if ending in ENDINGS else wanted)
         return path if path is not None and os.path.isfile(path) else None
+
+    def others(self, named: Collection[str]) -> tuple[str, ...]:
+        """Paths of the photographs that are not among `named`."""
+        return tuple(sorted(path for path in self._paths.values() if path not in named))
 
 
 def _preference(entry: str) -> tuple[int, str]:

@@ -90,5 +90,10 @@ def identifier(text: str) -> str | None:
     return _without_decimals(stripped)
 
 
+def word(text: str) -> str | None:
+    """The text without surrounding blanks, None where it says nothing."""
+    return None if is_blank(text) else text.strip()
+
+
 def _without_decimals(text: str) -> str:
     return re.sub(r"^([0-9]+)\.0+$", r"\1", text)

@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.lib import format as npy
 from numpy.typing import ArrayLike, NDArray
 
-from client.adapters import quarantine_table
+from client.adapters import problem_table
 from client.data.pipeline import MAX_FILE_BYTES, PIPELINE_VERSION, UnreadablePhotograph, prepare
 from shared_model.errors import DataError, RunError
 
@@ -129,7 +129,7 @@ def build_image_store(
             with contextlib.suppress(OSError):
                 leftover.unlink()
     rows = [((lines or {}).get(record, 0), record, "image_id", reason) for record, reason in bad]
-    return ImageStore.open(path), quarantine_table(rows)
+    return ImageStore.open(path), problem_table(rows)
 
 
 def _write(

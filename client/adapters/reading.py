@@ -1,0 +1,118 @@
+"""What an adapter has read so far: records, rows set aside, values that could not be read.
+
+Every adapter of a table fills one of these, so that all of them quarantine, count and say the same things.
+A cell that cannot be read costs its value; a row costs itself only where its photograph, its patient or a
+grade in it is in doubt.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from client.adapters import Loaded, problem_table
+from client.adapters.companions import centers, splits
+from client.adapters.photographs import Photographs
+from client.adapters.values import Unusable, grade, identifier
+from shared_model.errors import DataError
+from shared_model.records import build
+
+ABSENT = "the photograph is absent"
+
+_Value = TypeVar("_Value")
+
+
+class Reading:
+    """Collects the records of one table. source: its name; photographs: the files its rows may name."""
+
+    def __init__(self, source: str, photographs: Photographs) -> None:
+        self.source = source
+        self.photographs = photographs
+        self.records: list[dict[str, object]] = []
+        self.quarantined: list[tuple[int, str, str, str]] = []
+        self.unread: list[tuple[int, str, str, str]] = []
+        self.lines: dict[str, int] = {}
+        self._named: dict[str, int] = {}
+
+    def refuse(self, line: int, record: str, *problems: tuple[str, str]) -> None:
+        """Set a row aside; problems: (column, reason)."""
+        self.quarantined += [(line, record, column, reason) for column, reason in problems]
+
+    def add(self, line: int, record: Mapping[str, object]) -> None:
+        """Take a row; record: its canonical columns, `record_id`, `patient_id` and `image_path` among them."""
+        self.lines[str(record["record_id"])] = self._named[str(record["image_path"])] = line
+        self.records.append(dict(record))
+
+    def optional(
+        self, line: int, record: str, column: str, text: str, how: Callable[[str], _Value | None]
+    ) -> _Value | None:
+        """The value of a cell, None where it is blank or cannot be read; the latter is noted."""
+        try:
+            return how(text)
+        except Unusable as reason:
+            self.unread.append((line, record, column, str(reason)))
+            return None
+
+    @staticmethod
+    def needed(column: str, text: str, problems: list[tuple[str, str]]) -> str | None:
+        """The id in a cell; a blank one is a problem."""
+        value = identifier(text)
+        if value is None:
+            problems.append((column, "missing"))
+        return value
+
+    @staticmethod
+    def grade(column: str, text: str, problems: list[tuple[str, str]]) -> int | None:
+        """The grade in a cell; one that is no grade is a problem, a blank one is not."""
+        try:
+            return grade(text)
+        except Unusable as reason:
+            problems.append((column, f"the grade is {reason}"))
+            return None
+
+    def photograph(self, column: str, image: str | None, problems: list[tuple[str, str]]) -> str | None:
+        """Path of the photograph a row names; a problem where it is absent or another row has it."""
+        if image is None:
+            return None
+        path = self.photographs.find(image)
+        if path is None:
+            problems.append((column, ABSENT))
+            return None
+        if path in self._named:
+            problems.append((column, f"the photograph is already named in line {self._named[path]}"))
+        return path
+
+    def loaded(self, folder: Path, notices: list[str], rows: int, *, hint: str) -> Loaded:
+        """Everything read, with centres and splits from the tables beside it.
+
+        rows: how many the table has. hint: what to check where no row can be used (DataError).
+        """
+        if not self.records:
+            first = f" (first reason: {self.quarantined[0][3]})" if self.quarantined else ""
+            raise DataError(
+                f"No row of the table can be used{first}.", where=str(folder / self.source), fix=hint
+            )
+        patients = [str(record["patient_id"]) for record in self.records]
+        columns = {name: [r[name] for r in self.records] for name in self.records[0]}
+        columns["center"], said = centers(folder, patients, columns.get("center", [None] * len(patients)))
+        columns["split"], also_said = splits(folder, patients)
+        return Loaded(
+            build(columns),
+            problem_table(self.quarantined),
+            notices + self._notices(rows) + said + also_said,
+            self.lines,
+            problem_table(self.unread),
+            self.photographs.others(self._named),
+            self.source,
+        )
+
+    def _notices(self, rows: int) -> list[str]:
+        counted = Counter((column, reason) for _, _, column, reason in self.unread)
+        said = [
+            f"{count} values of {column} cannot be read ({reason}) and are treated as missing."
+            for (column, reason), count in sorted(counted.items())
+        ]
+        lost = len({line for line, *_ in self.quarantined})
+        return said + ([f"{lost} of {rows} rows cannot be used and are set aside."] if lost else [])
