@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -11,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
-from pydantic import BaseModel, ValidationError
 
 from shared_model.config.schema import Config
+from shared_model.config.validation import read_toml, unknown_key, validated
 from shared_model.errors import ConfigError
 
 Tree = dict[str, Any]
+
+_KEYS_ARE_LISTED = "config.toml of any run lists every key"
 
 
 def presets() -> list[str]:
@@ -36,7 +37,7 @@ def load_config(
     """
     tree = _preset(preset)
     if file is not None:
-        _merge(tree, _read_toml(file))
+        _merge(tree, read_toml(file))
     for item in overrides:
         _set(tree, *_parse_override(item))
     for key, value in values.items():
@@ -55,7 +56,7 @@ def to_toml(config: Config) -> str:
 
 def from_toml(path: Path) -> Config:
     """A configuration written by to_toml."""
-    return _validate(_read_toml(path))
+    return _validate(read_toml(path))
 
 
 def _preset(name: str) -> Tree:
@@ -65,25 +66,6 @@ def _preset(name: str) -> Tree:
         )
     text = (resources.files("shared_model.config") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
-
-
-def _read_toml(path: Path) -> Tree:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            "the configuration file does not exist", where=str(path), fix="check the path"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"the configuration file is not TOML: {error}", where=str(path), fix="correct that line"
-        ) from None
-    except OSError as error:
-        raise ConfigError(
-            f"the configuration file cannot be read ({error.strerror})",
-            where=str(path),
-            fix="give a file that you may read",
-        ) from None
 
 
 def _parse_override(item: str) -> tuple[list[str], Any]:
@@ -113,40 +95,12 @@ def _set(tree: Tree, keys: list[str], value: Any) -> None:
     for key in keys[:-1]:
         node = tree.setdefault(key, {})
         if not isinstance(node, dict):
-            raise _unknown_key(keys)
+            raise unknown_key(Config, ".".join(keys), "", _KEYS_ARE_LISTED)
         tree = node
     tree[keys[-1]] = value
 
 
 def _validate(tree: Tree) -> Config:
-    try:
-        return Config.model_validate(tree)
-    except ValidationError as error:
-        first = error.errors()[0]
-        keys = [str(part) for part in first["loc"]]
-        if first["type"] == "extra_forbidden":
-            raise _unknown_key(keys) from None
-        message = first["msg"].removeprefix("Value error, ")
-        given = "" if isinstance(first["input"], dict | BaseModel) else f", got {first['input']!r}"
-        raise ConfigError(
-            f"a configuration value does not fit: {message}{given}",
-            where=".".join(keys) or "configuration",
-            fix="change it with --set or in the configuration file",
-        ) from None
-
-
-def _unknown_key(keys: list[str]) -> ConfigError:
-    known = _known_keys(Config, "")
-    key = ".".join(keys)
-    close = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
-    fix = f"did you mean {', '.join(close)}?" if close else "config.toml of any run lists every key"
-    return ConfigError("there is no such configuration key", where=key, fix=fix)
-
-
-def _known_keys(section: type[BaseModel], prefix: str) -> list[str]:
-    keys = []
-    for name, field in section.model_fields.items():
-        keys.append(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys += _known_keys(field.annotation, f"{prefix}{name}.")
-    return keys
+    return validated(
+        Config, tree, fix="change it with --set or in the configuration file", keys=_KEYS_ARE_LISTED
+    )
