@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+
+from client.data.container import container_fault
 
 PIPELINE_VERSION = "fundus-1"  # changes whenever the same bytes would give other pixels
 MAX_IMAGE_PIXELS = 100_000_000  # the largest fundus cameras make 25 million
@@ -38,41 +44,82 @@ class UnreadablePhotograph(ValueError):
     """A photograph that cannot be used; the text is the reason, without names or values of its content."""
 
 
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A photograph upright in 8-bit RGB, possibly at a fraction of its size, and what its file says of it."""
+
+    picture: Image.Image
+    width: int  # as stored in the file
+    height: int
+    mode: str
+    info: Mapping[Any, Any]
+    exif: Image.Exif | None  # none where damaged
+
+
 def prepare(data: bytes, size: int) -> NDArray[np.uint8]:
     """Pixels (3, size, size), RGB, of an encoded photograph. Raises UnreadablePhotograph."""
-    if not data:
-        raise UnreadablePhotograph("the file is empty")
-    if len(data) > MAX_FILE_BYTES:
-        raise UnreadablePhotograph(f"the file is larger than {MAX_FILE_BYTES // 2**20} MB")
+    with _refusals():
+        return _square(_decode(data, size).picture, size)
+
+
+def decode(data: bytes, size: int) -> Decoded:
+    """The photograph before it is cropped, where that is cheap at no more than 1/2, 1/4 or 1/8 of its size.
+
+    Its sides are then still twice `size` or longer. Raises UnreadablePhotograph where prepare does.
+    """
+    with _refusals():
+        return _decode(data, size)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
     try:
-        return _square(_decode(data, size), size)
+        yield
     except UnreadablePhotograph:
         raise
     except UnidentifiedImageError:
         raise UnreadablePhotograph(f"not an image of a known kind ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError:
         raise UnreadablePhotograph(_too_large()) from None
+    except MemoryError:
+        raise UnreadablePhotograph("decoding it takes more memory than there is") from None
     except Exception as error:  # decoders of damaged files raise nearly anything
         raise UnreadablePhotograph(f"damaged or truncated image ({type(error).__name__})") from None
 
 
-def _decode(data: bytes, size: int) -> Image.Image:
+def _decode(data: bytes, size: int) -> Decoded:
+    if not data:
+        raise UnreadablePhotograph("the file is empty")
+    if len(data) > MAX_FILE_BYTES:
+        raise UnreadablePhotograph(f"the file is larger than {MAX_FILE_BYTES // 2**20} MB")
+    if fault := container_fault(data):
+        raise UnreadablePhotograph(fault)
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
+        mode = image.mode
         if width * height > MAX_IMAGE_PIXELS:
             raise UnreadablePhotograph(_too_large())
         # JPEG decodes at 1/2, 1/4 or 1/8 for a fraction of the time; twice the size leaves room for the crop.
         image.draft(None, (2 * size, 2 * size))
         image.load()
-        turn = _TURNS.get(_orientation(image))
+        exif = _exif(image)
+        turn = _TURNS.get(_orientation(exif))
         rgb = _rgb(image)
-        return rgb if turn is None else rgb.transpose(turn)
+        upright = rgb if turn is None else rgb.transpose(turn)
+        return Decoded(upright, width, height, mode, image.info, exif)
 
 
-def _orientation(image: Image.Image) -> int:
+def _exif(image: Image.Image) -> Image.Exif | None:
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        return image.getexif()
     except Exception:  # a damaged header does not make the picture unusable
+        return None
+
+
+def _orientation(exif: Image.Exif | None) -> int:
+    try:
+        return int(exif.get(_ORIENTATION, 1)) if exif else 1
+    except Exception:  # nor does a damaged entry
         return 1
 
 
