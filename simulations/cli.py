@@ -7,27 +7,19 @@ nothing else.
 from __future__ import annotations
 
 import json
-import logging
-import signal
-import sys
-import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
-from rich.console import Console
-from rich.markup import escape
 
+from shared_model.command_line import errors
+from shared_model.command_line import run as run_command
 from shared_model.config import Config, load_config
-from shared_model.errors import FedFundusError, RunError
 
 app = typer.Typer(
     help="Simulate a federation of hospitals on one machine.", no_args_is_help=True, add_completion=False
 )
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-INTERRUPTED = 130
 
 
 class Partition(StrEnum):
@@ -67,7 +59,7 @@ def synthesize(
     grades: Annotated[Grades, typer.Option(help="Balanced over-samples the rare grades.")] = Grades.BALANCED,
 ) -> None:
     """Draw a BRSET-shaped data set: photographs, labels, three centres, missing values and dirt."""
-    from simulations.progress import RunProgress
+    from shared_model.progress import RunProgress
     from simulations.synthesis.dataset import synthesize as draw
 
     with RunProgress(errors) as progress:
@@ -115,8 +107,8 @@ def run(
         runtime__engine=engine,
         seed=seed,
     )
+    from shared_model.progress import RunProgress
     from simulations.output import check_output
-    from simulations.progress import RunProgress
     from simulations.run import Run
     from simulations.tables import print_summary
 
@@ -141,8 +133,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate a finished model on a data folder."""
+    from shared_model.progress import RunProgress
     from simulations.evaluate import evaluate_model
-    from simulations.progress import RunProgress
     from simulations.tables import print_summary
 
     with RunProgress(errors) as progress:
@@ -181,9 +173,9 @@ def crossvalidate(
         federation__rounds=rounds,
         seed=seed,
     )
+    from shared_model.progress import RunProgress
     from simulations.crossvalidation import CrossValidation
     from simulations.output import check_output
-    from simulations.progress import RunProgress
     from simulations.tables import print_summary
 
     check_output(out)
@@ -219,34 +211,10 @@ def _print_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=1, allow_nan=False))
 
 
-def _like_ctrl_c(number: int, frame: object) -> None:
-    """A service manager's stop must clean up as a person's does."""
-    raise KeyboardInterrupt
-
-
 def main() -> None:
-    """Run a command; a user's mistake is one message and a non-zero exit code, never a traceback."""
-    warnings.filterwarnings("ignore")
-    logging.getLogger("flwr").setLevel(logging.ERROR)
-    command = typer.main.get_command(app)
-    signal.signal(signal.SIGTERM, _like_ctrl_c)
-    try:
-        code = command.main(standalone_mode=False) or 0
-        if code == INTERRUPTED:  # typer's own answer to Ctrl-C
-            raise KeyboardInterrupt
-        sys.exit(code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except FedFundusError as error:
-        errors.print(f"[bold red]error:[/] {escape(str(error))}")
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        errors.print("interrupted: nothing was written")
-        sys.exit(INTERRUPTED)
-    except MemoryError:
-        out_of_memory = RunError(
-            "not enough memory", fix="use a smaller training.batch_size, fewer runtime.jobs, or --preset tiny"
-        )
-        errors.print(f"[bold red]error:[/] {escape(str(out_of_memory))}")
-        sys.exit(out_of_memory.exit_code)
+    """Run a command; see shared_model.command_line."""
+    run_command(
+        app,
+        interrupted="nothing was written",
+        memory="use a smaller training.batch_size, fewer runtime.jobs, or --preset tiny",
+    )

@@ -23,10 +23,10 @@ from shared_model.config import Config, to_toml
 from shared_model.files import write_text
 from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
 from shared_model.metrics.predictions import Predictions, concatenate
+from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
 from simulations.output import output_folder
 from simulations.prepare import Prepared, read_records, write_workspace
-from simulations.progress import RunProgress
 from simulations.run import MAJORITY, QUARANTINE, class_counts, say_notices
 from simulations.training import FEDERATED, Training
 

@@ -17,9 +17,9 @@ from shared_model.config import Config
 from shared_model.errors import ConfigError, DataError, FedFundusError
 from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
 from shared_model.metrics.predictions import Predictions
+from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
 from simulations.prepare import deal, read_records
-from simulations.progress import RunProgress
 from simulations.run import MAJORITY
 from simulations.training import FEDERATED
 

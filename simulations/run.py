@@ -22,14 +22,15 @@ from shared_model.config import Config, to_toml
 from shared_model.exchange import write_tensors
 from shared_model.files import write_text
 from shared_model.metrics.document import SCHEMA, comparisons, majority_predictions, model_figures
+from shared_model.metrics.modalities import modality_worth
 from shared_model.metrics.predictions import Predictions
+from shared_model.progress import RunProgress
 from shared_model.records import GRADES, TASKS
 from shared_model.report import render
 from shared_model.version import PACKAGE_VERSION
 from simulations.baselines import baseline_folder
 from simulations.output import output_folder
 from simulations.prepare import Prepared, prepare
-from simulations.progress import RunProgress
 from simulations.samples import sample_photographs
 from simulations.training import FEDERATED, Trained, Training
 
@@ -174,6 +175,9 @@ def assemble(
         "models": figures("last"),
         "best_validation": {"models": figures("best")},
         "comparisons": comparisons(models("last"), sites, evaluation.resamples, evaluation.bootstrap_seed),
+        "modalities": modality_worth(
+            trained[FEDERATED]["last"], sites, evaluation.resamples, evaluation.bootstrap_seed
+        ),
         "run": _facts(config, prepared, history, notices),
     }
 

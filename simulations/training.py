@@ -21,11 +21,11 @@ from server.store import RunFolder
 from shared_model.config import Config
 from shared_model.errors import RunError
 from shared_model.metrics.predictions import Predictions
+from shared_model.progress import RunProgress
 from simulations.baselines import Baseline, baseline_folder, baselines, train_baseline
 from simulations.engines import run_engine
 from simulations.inference import test_predictions
 from simulations.prepare import Prepared
-from simulations.progress import RunProgress
 
 FEDERATED = "federated"
 POLL_SECONDS = 0.5
