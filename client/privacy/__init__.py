@@ -1,0 +1,1 @@
+"""What a site has given away, and how much it may still give."""
