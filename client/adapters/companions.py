@@ -14,7 +14,7 @@ from client.adapters.values import identifier, plain
 from shared_model.errors import DataError
 from shared_model.records import SPLITS
 
-_SPLIT_WORDS = {name: name for name in SPLITS} | {
+SPLIT_WORDS = {name: name for name in SPLITS} | {
     "val": "validation",
     "valid": "validation",
     "training": "train",
@@ -36,22 +36,28 @@ def centers(
     return joined, [f"{unnamed} patients have no centre in centers.csv."] if unnamed else []
 
 
-def splits(folder: Path, patients: Sequence[str]) -> tuple[list[object], list[str]]:
-    """The fixed split of every record, None where split.csv does not name its patient, and notices."""
+def splits(
+    folder: Path, patients: Sequence[str], recorded: Sequence[object]
+) -> tuple[list[object], list[str]]:
+    """The fixed split of every record, from split.csv before the table's own, and notices.
+
+    patients, recorded: patient and split of every record, None where the table says nothing.
+    """
     path = folder / "split.csv"
     said = _by_patient(path, "split")
     if said is None:
-        return [None] * len(patients), []
-    unknown = sorted({word for word in said.values() if plain(word) not in _SPLIT_WORDS})
+        return list(recorded), []
+    unknown = sorted({word for word in said.values() if plain(word) not in SPLIT_WORDS})
     if unknown:
         raise DataError(
             f"split.csv holds {', '.join(map(repr, unknown[:3]))}, which is no split.",
             where=str(path),
             fix=f"Use {', '.join(SPLITS)}.",
         )
-    fixed = {patient: _SPLIT_WORDS[plain(word)] for patient, word in said.items()}
+    fixed = {patient: SPLIT_WORDS[plain(word)] for patient, word in said.items()}
     named = len(set(patients) & set(fixed))
-    return [fixed.get(patient) for patient in patients], [f"split.csv fixes the split of {named} patients."]
+    joined = [fixed.get(patient, own) for patient, own in zip(patients, recorded, strict=True)]
+    return joined, [f"split.csv fixes the split of {named} patients."]
 
 
 def _by_patient(path: Path, column: str) -> dict[str, str] | None:

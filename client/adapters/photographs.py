@@ -12,7 +12,8 @@ from pathlib import Path
 
 from shared_model.errors import DataError
 
-ENDINGS = (".jpg", ".jpeg", ".png")  # where one name has several, the first of these is taken
+# What client.data.pipeline reads; where one name has several, the first of these is taken.
+ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 
 
 class Photographs:

@@ -25,16 +25,22 @@ _Value = TypeVar("_Value")
 
 
 class Reading:
-    """Collects the records of one table. source: its name; photographs: the files its rows may name."""
+    """Collects the records of one table.
 
-    def __init__(self, source: str, photographs: Photographs) -> None:
+    source: its name; photographs: the files its rows may name; unit: what a row of it is counted in ("line",
+    "row", "entry").
+    """
+
+    def __init__(self, source: str, photographs: Photographs, unit: str = "line") -> None:
         self.source = source
         self.photographs = photographs
+        self.unit = unit
         self.records: list[dict[str, object]] = []
         self.quarantined: list[tuple[int, str, str, str]] = []
         self.unread: list[tuple[int, str, str, str]] = []
         self.lines: dict[str, int] = {}
-        self._named: dict[str, int] = {}
+        self._used: dict[str, int] = {}  # path -> line of the record that has it
+        self._named: set[str] = set()  # paths that any row names, usable or not
 
     def refuse(self, line: int, record: str, *problems: tuple[str, str]) -> None:
         """Set a row aside; problems: (column, reason)."""
@@ -42,7 +48,7 @@ class Reading:
 
     def add(self, line: int, record: Mapping[str, object]) -> None:
         """Take a row; record: its canonical columns, `record_id`, `patient_id` and `image_path` among them."""
-        self.lines[str(record["record_id"])] = self._named[str(record["image_path"])] = line
+        self.lines[str(record["record_id"])] = self._used[str(record["image_path"])] = line
         self.records.append(dict(record))
 
     def optional(
@@ -76,12 +82,17 @@ class Reading:
         """Path of the photograph a row names; a problem where it is absent or another row has it."""
         if image is None:
             return None
-        path = self.photographs.find(image)
+        try:
+            path = self.photographs.find(image)
+        except Unusable as reason:
+            problems.append((column, str(reason)))
+            return None
         if path is None:
             problems.append((column, ABSENT))
             return None
-        if path in self._named:
-            problems.append((column, f"the photograph is already named in line {self._named[path]}"))
+        self._named.add(path)
+        if path in self._used:
+            problems.append((column, f"the photograph is already named in {self.unit} {self._used[path]}"))
         return path
 
     def loaded(self, folder: Path, notices: list[str], rows: int, *, hint: str) -> Loaded:
@@ -97,7 +108,7 @@ class Reading:
         patients = [str(record["patient_id"]) for record in self.records]
         columns = {name: [r[name] for r in self.records] for name in self.records[0]}
         columns["center"], said = centers(folder, patients, columns.get("center", [None] * len(patients)))
-        columns["split"], also_said = splits(folder, patients)
+        columns["split"], also_said = splits(folder, patients, columns.get("split", [None] * len(patients)))
         return Loaded(
             build(columns),
             problem_table(self.quarantined),
