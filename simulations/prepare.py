@@ -21,6 +21,7 @@ from client.worker.simulated import CONFIG, IMAGES, SITES, TABLE
 from shared_model.config import Config, to_toml
 from shared_model.errors import DataError
 from shared_model.files import naming_disk_errors, write_text
+from simulations import withholding
 from simulations.partitions import Partition, describe, partition
 
 Progress = Callable[[int, int], None]
@@ -78,15 +79,21 @@ def write_workspace(
     quarantine: pd.DataFrame,
     notices: list[str],
 ) -> Prepared:
-    """Partition records that have their splits, and write what workers open."""
+    """Partition records that have their splits, take from each site what it is to lack, and write what workers open.
+
+    Raises DataError and ConfigError before anything is trained.
+    """
     parts = deal(table, images, config)
     _check_split(table, parts.sites)
+    withhold = config.federation.withhold
+    table = withholding.withheld(table, parts.sites, withhold)
     with naming_disk_errors(workspace):
         table.to_parquet(workspace / TABLE)
     write_text(workspace / SITES, json.dumps(parts.sites))
     write_text(workspace / CONFIG, to_toml(config))
     described = describe(table, parts)
-    return Prepared(table, images, parts.sites, described, quarantine, notices + list(parts.notices))
+    said = [*notices, *parts.notices, *withholding.notices(withhold)]
+    return Prepared(table, images, parts.sites, described, quarantine, said)
 
 
 def deal(table: pd.DataFrame, images: ImageStore, config: Config) -> Partition:

@@ -1,7 +1,8 @@
-"""What a model says about records, from each input alone and from all: the one source of every reported figure.
+"""What a model says about records, from each input and from all: the one source of every reported figure.
 
-Every modality is embedded once. Unimodal vectors feed fusion one modality and nothing else, notes once for each
-distinct note, so that equal notes tie exactly and no photograph can reach a note's vector.
+Encoders are most of the work, so every modality is embedded once and only fusion runs anew for each input.
+Unimodal vectors feed fusion one modality and nothing else, notes once for each distinct note, so that equal notes
+tie exactly and no photograph can reach a note's vector.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ from torch import Tensor
 
 from client.data.dataset import SiteDataset
 from shared_model.losses import Batch
-from shared_model.metrics.predictions import Predictions
+from shared_model.metrics.predictions import INPUT_MODALITIES, INPUTS, Predictions
 from shared_model.model import FusionModel
 from shared_model.model.fusion_model import Tokens
 from shared_model.records import GRADES, TASKS
 
-INPUT_OF = {"image": "image", "note": "text", "structured": "structured"}
 Floats = NDArray[np.float32]
 
 
@@ -55,9 +55,7 @@ def predict(
         patient=table["patient_id"].to_numpy(dtype=str),
         site=np.array([sites.get(patient, "") for patient in table["patient_id"]], dtype=str),
         truth={task: dataset.labels[task].numpy()[rows] for task in TASKS},
-        probabilities={
-            task: {given: whole[f"{task} {given}"] for given in (*INPUT_OF, "all")} for task in TASKS
-        },
+        probabilities={task: {given: whole[f"{task} {given}"] for given in INPUTS} for task in TASKS},
         note=dataset.note_group.numpy()[rows],
         embeddings={
             protocol: {side: whole[f"{protocol} {side}"] for side in ("image", "text")}
@@ -74,26 +72,29 @@ def _batch_outputs(model: FusionModel, batch: Batch, mask_notes: bool) -> dict[s
     }
     full = {**graded, "text": model.embed_text(batch.note)} if mask_notes else graded
     found = _grades(model, "all", model.grade(model.fuse(graded, batch.present)))
-    for given, modality in INPUT_OF.items():
-        found |= _alone(model, given, modality, graded[modality], batch.present[modality])
+    for given, modalities in INPUT_MODALITIES.items():
+        found |= _from(model, given, {name: graded[name] for name in modalities}, batch.present)
     paired = model.fuse(full, batch.present).cls
     return found | {"paired image": paired["image"], "paired text": paired["text"]}
 
 
-def _alone(
-    model: FusionModel, given: str, modality: str, tokens: Tokens, present: Tensor
+def _from(
+    model: FusionModel, given: str, embedded: Mapping[str, Tokens], present: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Grades from one modality, NaN for samples that lack it; for the photograph its unimodal vector as well."""
-    batch = len(present)
-    found = {f"{task} {given}": torch.full((batch, GRADES), float("nan")) for task in TASKS}
-    vectors = torch.zeros(batch, tokens.tokens.shape[2])
-    here = present.nonzero().squeeze(1)
+    """Grades from these modalities and no other, NaN for samples that lack one of them; for the photograph alone
+    its unimodal vector as well.
+    """
+    complete = torch.stack([present[name] for name in embedded]).all(dim=0)
+    found = {f"{task} {given}": torch.full((len(complete), GRADES), float("nan")) for task in TASKS}
+    if given == "image":
+        found["unimodal image"] = torch.zeros(len(complete), model.config.fusion.width)
+    here = complete.nonzero().squeeze(1)
     if len(here):
-        encoding = model.fuse({modality: Tokens(tokens.tokens[here], tokens.padding[here])})
-        vectors[here] = encoding.cls[modality]
-        for key, value in _grades(model, given, model.grade(encoding)).items():
-            found[key][here] = value
-    return found | ({"unimodal image": vectors} if given == "image" else {})
+        encoding = model.fuse({n: Tokens(t.tokens[here], t.padding[here]) for n, t in embedded.items()})
+        outputs = _grades(model, given, model.grade(encoding))
+        for key, value in found.items():
+            value[here] = outputs[key] if key in outputs else encoding.cls["image"]
+    return found
 
 
 def _grades(model: FusionModel, given: str, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:

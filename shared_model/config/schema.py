@@ -6,9 +6,9 @@ user override them. Every object is frozen: a run cannot drift from what was wri
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
@@ -17,6 +17,8 @@ Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 
 LocalPart = Literal["image_decoder", "text_decoder"]
+# A modality, or one of shared_model.records.STRUCTURED, that a simulated site does not hold.
+Withheld = Literal["text", "structured", "age", "sex", "eye", "diabetes_duration", "insulin", "diabetes"]
 DEFAULT_TEXT_HEADS = 2  # of a BERT made to measure, where model.text.heads is 0
 LOSS_NAMES = (
     "image_text",
@@ -235,6 +237,19 @@ class FederationConfig(Section):
     quorum: Count = 1  # fewer usable updates than this and the round is not a round
     norm_bound: Positive = 1e3  # L2 norm of an update above which it is quarantined
     server_optimizer: ServerOptimizerConfig = ServerOptimizerConfig()
+    # Site -> modalities or structured values that it does not hold, in simulation only: unequal hospitals.
+    withhold: dict[str, tuple[Withheld, ...]] = {}
+
+    @field_validator("withhold", mode="before")
+    @classmethod
+    def _every_site_has_photographs(cls, withhold: Any) -> Any:
+        for site, names in withhold.items() if isinstance(withhold, dict) else ():
+            if names == "image" or (isinstance(names, list | tuple) and "image" in names):
+                raise ValueError(
+                    f"site {site} cannot be without photographs, as every record is a photograph; withhold text, "
+                    "structured or single structured values"
+                )
+        return withhold
 
 
 class EvaluationConfig(Section):

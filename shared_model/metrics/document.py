@@ -116,7 +116,7 @@ def _task_figures(group: Predictions, task: str, resamples: int, seed: int) -> d
 
 def _input_figures(group: Predictions, task: str, given: str, resamples: int, seed: int) -> dict[str, Any]:
     truth = group.truth.get(task, np.full(len(group), MISSING, dtype=np.int64))
-    predicted = _predicted(group, task, given)
+    predicted = group.predicted(task, given)
     return {
         **figures(confusion_matrix(truth, predicted)),
         "intervals": bootstrap.intervals(truth, predicted, group.patient, resamples, seed),
@@ -148,8 +148,8 @@ def _difference(
     truth = federated.truth.get(task, np.full(len(federated), MISSING, dtype=np.int64))
     difference = bootstrap.paired_difference(
         truth[here],
-        _predicted(federated, task, contrast.input)[here],
-        [_predicted(models[name], task, contrast.input_b)[here] for name in contrast.others],
+        federated.predicted(task, contrast.input)[here],
+        [models[name].predicted(task, contrast.input_b)[here] for name in contrast.others],
         federated.patient[here],
         KAPPA,
         resamples=resamples,
@@ -157,9 +157,3 @@ def _difference(
     )
     named = {"a": "federated", "b": contrast.b, "on": contrast.on, "task": task}
     return {**named, "input": contrast.input, "input_b": contrast.input_b, "metric": KAPPA, **difference}
-
-
-def _predicted(model: Predictions, task: str, given: str) -> NDArray[np.int64]:
-    if given in model.probabilities.get(task, {}):
-        return model.predicted(task, given)
-    return np.full(len(model), MISSING, dtype=np.int64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,17 @@ from numpy.typing import NDArray
 
 from shared_model.records import GRADES, TASKS
 
-INPUTS = ("image", "note", "structured", "all")
+# What a model is given, and the modalities it then reads; "all" is whatever a sample has.
+INPUT_MODALITIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "image": ("image",),
+        "note": ("text",),
+        "structured": ("structured",),
+        "image_note": ("image", "text"),
+        "image_structured": ("image", "structured"),
+    }
+)
+INPUTS = (*INPUT_MODALITIES, "all")
 PROTOCOLS = ("unimodal", "paired")
 MISSING = -1
 
@@ -28,7 +39,7 @@ class Predictions:
 
     record, patient, site: (N,) text.
     truth: task -> (N,) grades, -1 where the label is missing.
-    probabilities: task -> input of INPUTS -> (N, 5); a row of NaN where the sample lacks that input.
+    probabilities: task -> input of INPUTS -> (N, 5); a row of NaN where the sample lacks any modality of it.
     note: (N,) id of the sample's full note (equal notes, equal ids), -1 where it has none.
     embeddings: protocol -> "image" and "text" -> (N, D); rows without a note are ignored. May be empty.
 
@@ -60,7 +71,11 @@ class Predictions:
         return len(self.record)
 
     def predicted(self, task: str, given: str) -> Labels:
-        """(N,) most probable grade of `task` from the input `given`; -1 where the sample lacks that input."""
+        """(N,) most probable grade of `task` from the input `given`; -1 where the sample lacks that input, and
+        throughout where nothing was predicted from it.
+        """
+        if given not in self.probabilities.get(task, {}):
+            return np.full(len(self), MISSING, dtype=np.int64)
         probability = self.probabilities[task][given]  # (N, 5)
         known = present(probability)
         grade = np.argmax(np.where(known[:, None], probability, 0.0), axis=1)

@@ -31,13 +31,14 @@ def predictions(skill: float = 0.8, size: int = 120, seed: int = 0) -> Predictio
     truth = {task: cohort.integers(0, 5, size) for task in ("icdr", "sdrg")}
     truth["sdrg"][cohort.random(size) < 0.3] = -1
     missing = {"structured": cohort.random(size) < 0.2, "note": cohort.random(size) < 0.1}
-    skills = {"image": skill, "note": skill / 2, "structured": 0.1, "all": skill}
+    skills = dict.fromkeys(INPUTS, skill) | {"note": skill / 2, "structured": 0.1}
 
     def probability(task: str, given: str) -> Any:
         right = model.random(size) < skills[given]
         grade = np.where(right, truth[task], model.integers(0, 5, size))
         rows = 0.05 + 0.75 * np.eye(5, dtype=np.float32)[grade]
-        rows[missing.get(given, np.zeros(size, dtype=bool))] = np.nan
+        lacking = [missing[name] for name in ("note", "structured") if name in given.split("_")]
+        rows[np.any([np.zeros(size, dtype=bool), *lacking], axis=0)] = np.nan
         return rows.astype(np.float32)
 
     note = np.where(missing["note"], -1, cohort.integers(0, 9, size))

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from shared_model.metrics import INPUTS, SCHEMA, Predictions, comparisons, majority_predictions, model_figures
 
 SITES = ("Centre A", "Centre B", "Centre C")
+NO_NOTES = "Centre C"
 CASE_MIX = {
     "Centre A": (0.62, 0.1, 0.14, 0.08, 0.06),
     "Centre B": (0.4, 0.15, 0.2, 0.15, 0.1),
@@ -28,7 +29,14 @@ SKILL = {
     "local:Centre B": 0.56,
     "local:Centre C": 0.44,
 }
-GIVEN = {"image": 0.88, "note": 0.45, "structured": 0.1, "all": 1.0}
+GIVEN = {
+    "image": 0.88,
+    "note": 0.45,
+    "structured": 0.1,
+    "image_note": 0.97,
+    "image_structured": 0.9,
+    "all": 1.0,
+}
 TERMS = (
     "image_text",
     "image_structured",
@@ -58,12 +66,14 @@ def predictions(skill: float, seed: int, size: int = 480) -> Predictions:
     near = np.clip(icdr + cohort.integers(-1, 2, size), 0, 4)
     truth = {"icdr": icdr, "sdrg": np.where(cohort.random(size) < 0.1, -1, near)}
     gone = {"note": cohort.random(size) < 0.08, "structured": cohort.random(size) < 0.2}
+    gone["note"] |= site == NO_NOTES
 
     def probability(task: str, given: str) -> np.ndarray:
         right = model.random(size) < skill * GIVEN[given]
         guess = np.where(right, truth[task], model.choice(5, size, p=(0.5, 0.1, 0.2, 0.1, 0.1)))
         rows = (0.05 + 0.75 * np.eye(5)[guess]).astype(np.float32)
-        rows[gone.get(given, np.zeros(size, bool))] = np.nan
+        for name in given.split("_"):
+            rows[gone.get(name, np.zeros(size, bool))] = np.nan
         return rows
 
     note = np.where(gone["note"], -1, np.where(cohort.random(size) < 0.5, 0, cohort.integers(1, 150, size)))

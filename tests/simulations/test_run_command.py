@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shared_model.metrics import INPUTS
 from tests.simulations.conftest import SMALL, Outcome
 
 Command = Callable[..., Outcome]
@@ -70,7 +71,7 @@ def test_metrics_json_keeps_its_contract(finished: Path) -> None:
                     "intervals",
                 }
                 assert wanted <= set(figures)
-                assert set(figures["by_input"]) == {"image", "note", "structured", "all"}
+                assert set(figures["by_input"]) == set(INPUTS)
                 assert all(wanted <= set(given) for given in figures["by_input"].values())
             for protocol in ("unimodal", "paired"):
                 found = group["retrieval"][protocol]["text_to_image"]
