@@ -126,7 +126,8 @@ class RoundLoop:
 
 def _added(total: FixedPointSum, answer: Payload) -> str | None:
     try:
-        total.add(answer.arrays, int(answer.fields["examples"]))
+        # What a site's records could not train is not averaged with what the others learnt.
+        total.add(answer.arrays, int(answer.fields["examples"]), answer.fields.get("untrained", ()))
     except OverflowError as error:
         return str(error)
     return None

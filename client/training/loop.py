@@ -15,6 +15,7 @@ from client.data.dataset import SiteDataset
 from client.training.augmentation import Augmentation
 from client.training.optimizer import make_optimizer, moments_of
 from client.training.sampling import modality_dropout, step_rows
+from client.training.untrained import untrained
 from shared_model.config import TrainingConfig
 from shared_model.errors import RunError
 from shared_model.exchange.parameters import Arrays
@@ -24,12 +25,15 @@ from shared_model.randomness import torch_generator, torch_seed
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Means over the steps of one round; `losses` holds those that occurred; `moments` the optimiser's."""
+    """Means over the steps of one round; `losses` holds those that occurred; `moments` the optimiser's; `untrained`
+    the parameters that the site's records cannot train, which are as they came.
+    """
 
     loss: float
     losses: dict[str, float]
     weights: dict[str, float]
     moments: Arrays
+    untrained: frozenset[str]
 
 
 def train(
@@ -49,9 +53,10 @@ def train(
     Everything random follows from (seed, site, step). Raises RunError when the loss stops being a number.
     """
     objective.train()
-    trained = [parameter for parameter in objective.parameters() if parameter.requires_grad]
+    idle = untrained(objective, dataset, rows)
+    trained = [p for name, p in objective.named_parameters() if p.requires_grad and name not in idle]
     anchors = [parameter.detach().clone() for parameter in trained] if config.proximal else []
-    optimizer = make_optimizer(objective, config, learning_rate, moments)
+    optimizer = make_optimizer(objective, config, learning_rate, moments, idle)
     totals: dict[str, float] = defaultdict(float)
     seen: dict[str, int] = defaultdict(int)
     with torch.random.fork_rng(devices=[]):
@@ -73,7 +78,7 @@ def train(
                 )
     means = {name: totals[name] / seen[name] for name in totals}
     weights = {name: float(weight.detach()) for name, weight in objective.weighting.weights(seen).items()}
-    return TrainingResult(means.pop("total"), means, weights, moments_of(objective, optimizer))
+    return TrainingResult(means.pop("total"), means, weights, moments_of(objective, optimizer), idle)
 
 
 def _loss(

@@ -6,7 +6,7 @@ that phase. The moments stay at the site, as its local parameters do; nothing of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
@@ -25,9 +25,12 @@ def make_optimizer(
     config: TrainingConfig,
     learning_rate: float,
     moments: Mapping[str, NDArray[np.float32]] | None = None,
+    without: Collection[str] = (),
 ) -> torch.optim.AdamW:
-    """AdamW over all trainable parameters, going on from `moments` (what moments_of gave) if there are any."""
-    named = _trainable(objective)
+    """AdamW over all trainable parameters but those named in `without`, going on from `moments` (what moments_of
+    gave) if there are any.
+    """
+    named = {name: p for name, p in _trainable(objective).items() if name not in without}
     optimizer = torch.optim.AdamW(
         named.values(), lr=learning_rate, weight_decay=config.weight_decay, fused=True
     )

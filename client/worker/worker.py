@@ -93,7 +93,10 @@ class Worker:
             "validation": _counts(validation),
             "seconds": time.perf_counter() - started,
         }
-        return Payload(shared_tensors(objective), fields)
+        shared = shared_tensors(objective)
+        if idle := sorted(result.untrained & shared.keys()):
+            fields["untrained"] = idle
+        return Payload(shared, fields)
 
     def evaluate(self, request: Payload) -> Payload:
         """How good the incoming model is on this site's validation records."""

@@ -29,7 +29,11 @@ class UpdateGuard:
             return f"counts {examples!r} examples, registered were {self.registered.get(address)}"
         if set(update.arrays) != set(base):
             return f"holds {len(update.arrays)} tensors that are not the {len(base)} expected ones"
-        return self._array_problem(update, base) or report_problem(update.fields)
+        return (
+            self._array_problem(update, base)
+            or _untrained_problem(update, base)
+            or report_problem(update.fields)
+        )
 
     def _array_problem(self, update: Payload, base: Base) -> str | None:
         square = 0.0
@@ -45,3 +49,12 @@ class UpdateGuard:
         if square**0.5 > self.norm_bound:
             return f"its norm {square**0.5:.3g} passes the bound {self.norm_bound:g}"
         return None
+
+
+def _untrained_problem(update: Payload, base: Base) -> str | None:
+    """Why the list of tensors that the site could not train is not to be believed, or None."""
+    names = update.fields.get("untrained", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) and name in base for name in names):
+        return "its untrained tensors are not a list of the expected ones"
+    changed = [name for name in names if not np.array_equal(update.arrays[name], base[name])]
+    return f"says that it did not train {changed[0]}, which has changed" if changed else None

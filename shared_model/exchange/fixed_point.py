@@ -3,11 +3,14 @@
 Floating-point sums depend on their order; integers do not. Each update's difference to the round's base is rounded
 to a multiple of 2**-36, multiplied by its integer weight and added in int64. With |difference| < 2**7 and weights
 summing to at most 2**20, the sum stays below 2**63. Memory is one int64 array a tensor, however many sites.
+
+Every tensor has a weight of its own: a hospital without notes has nothing to say about the text encoder, and its
+unchanged copy must not hold back those who trained it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,31 +23,42 @@ LARGEST_WEIGHT = 2**20
 
 
 class FixedPointSum:
-    """Running sum of weight * (update - base)."""
+    """Running sum of weight * (update - base). weight: of all updates; weights: of those that count, by tensor."""
 
     def __init__(self, base: Mapping[str, NDArray[np.float32]]) -> None:
         self.base = base
         self.weight = 0
+        self.weights = dict.fromkeys(base, 0)
         self.sums = {name: np.zeros(array.shape, dtype=np.int64) for name, array in base.items()}
 
-    def add(self, update: Mapping[str, NDArray[np.float32]], weight: int) -> None:
-        """Add one update. Raises OverflowError, leaving the sum as it was, where a bound would be passed."""
+    def add(
+        self, update: Mapping[str, NDArray[np.float32]], weight: int, without: Collection[str] = ()
+    ) -> None:
+        """Add one update, which does not count for the tensors of `without`.
+
+        Raises OverflowError, leaving the sum as it was, where a bound would be passed.
+        """
         if weight < 1 or self.weight + weight > LARGEST_WEIGHT:
             raise OverflowError(f"weights must be positive and sum to at most {LARGEST_WEIGHT}")
-        differences = {name: self._difference(name, update[name]) for name in self.base}
+        counted = [name for name in self.base if name not in without]
+        differences = {name: self._difference(name, update[name]) for name in counted}
         for name, difference in differences.items():
             self.sums[name] += difference * weight
+            self.weights[name] += weight
         self.weight += weight
 
     def mean(self) -> Arrays:
-        """base + sum / weight, fp32. Raises ZeroDivisionError before anything was added."""
+        """base + sum / weight, fp32; a tensor for which no update counts is as it was.
+
+        Raises ZeroDivisionError before anything was added.
+        """
         if self.weight == 0:
             raise ZeroDivisionError("no update was added")
-        scale = float(self.weight) * 2.0**SCALE_BITS
-        return {
-            name: np.asarray(base.astype(np.float64) + self.sums[name] / scale, dtype=np.float32)
-            for name, base in self.base.items()
-        }
+        return {name: self._mean(name, base) for name, base in self.base.items()}
+
+    def _mean(self, name: str, base: NDArray[np.float32]) -> NDArray[np.float32]:
+        scale = float(max(1, self.weights[name])) * 2.0**SCALE_BITS
+        return np.asarray(base.astype(np.float64) + self.sums[name] / scale, dtype=np.float32)
 
     def _difference(self, name: str, value: NDArray[np.float32]) -> NDArray[np.int64]:
         difference = np.rint((value.astype(np.float64) - self.base[name]) * 2.0**SCALE_BITS)

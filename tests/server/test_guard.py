@@ -119,3 +119,22 @@ def test_a_report_that_cannot_be_recorded_is_refused(
     update = honest_update(3, 7, base)
     del update.fields[field]
     assert guard.problem("a", update, base, 3)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ("model.a", "not a list"),
+        ([1], "not a list"),
+        (["model.c"], "not a list of the expected"),
+        (["model.a", "model.b"], "did not train model.b, which has changed"),
+    ],
+)
+def test_a_false_word_on_what_was_not_trained_is_refused(
+    names: Any, words: str, guard: UpdateGuard, honest_update: MakeUpdate, base: Arrays
+) -> None:
+    moved = {**base, "model.b": base["model.b"] + np.float32(0.1)}
+    reason = guard.problem("a", honest_update(3, 7, moved, untrained=names), base, 3)
+    assert reason is not None
+    assert words in reason
+    assert guard.problem("a", honest_update(3, 7, moved, untrained=["model.a"]), base, 3) is None

@@ -266,3 +266,18 @@ def test_a_server_optimiser_moves_the_base_along_the_mean(
     assert not all(np.allclose(found[name], plain[name]) for name in base)
     saved = running.folder.load_weights("last")
     assert all(np.array_equal(saved[name], found[name]) for name in found)
+
+
+def test_a_site_does_not_count_for_what_it_could_not_train(
+    scripted: Any, honest: Any, loop: MakeLoop, base: Arrays, honest_update: MakeUpdate
+) -> None:
+    """South has no notes, say: model.a is the mean of the two others, model.b of all three."""
+
+    def south(request: Payload) -> Payload:
+        answer = honest["2"](request)
+        arrays = {**answer.arrays, "model.a": request.arrays["model.a"]}
+        return honest_update(request.fields["round"], COUNTS["2"], arrays, untrained=["model.a"])
+
+    found = loop(scripted({**honest, "2": south}), "federation.rounds=1").run(base)
+    np.testing.assert_allclose(found["model.a"], base["model.a"] + mean_step("1", "3"), atol=1e-6)
+    np.testing.assert_allclose(found["model.b"], base["model.b"] + mean_step("1", "2", "3"), atol=1e-6)

@@ -106,3 +106,20 @@ def test_empty_and_scalar_tensors_are_summed() -> None:
     assert isinstance(total.mean()["one"], np.ndarray)  # a NumPy scalar could not travel
     assert total.mean()["one"].shape == ()
     assert float(total.mean()["one"]) == 3
+
+
+def test_a_tensor_is_averaged_over_those_who_trained_it() -> None:
+    """A hospital without notes sends the text encoder back as it came; that must not halve the others' step."""
+    base = {"image": np.zeros(2, dtype=np.float32), "text": np.ones(2, dtype=np.float32)}
+    total = FixedPointSum(base)
+    total.add({"image": base["image"] + 1, "text": base["text"] + 3}, 10)
+    total.add({"image": base["image"] + 4, "text": base["text"]}, 20, without=["text"])
+    assert total.mean()["image"].tolist() == [3, 3]
+    assert total.mean()["text"].tolist() == [4, 4]
+
+
+def test_a_tensor_that_nobody_trained_is_as_it_was() -> None:
+    base = array([0.1, -0.2])
+    total = FixedPointSum(base)
+    total.add(base, 3, without=["w"])
+    assert total.mean()["w"].tobytes() == base["w"].tobytes()
