@@ -1,0 +1,105 @@
+"""One command of a site at a time: a lock on a file that the operating system lets go of when its holder dies.
+
+flock, because it leaves nothing to clean up after a crash. A process forked from the holder gives its copy of
+the file up at once, so that a lock never outlives the command in one of its helpers.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared_model.errors import RunError
+from shared_model.files import naming_disk_errors
+
+_INTERVAL = 0.1  # seconds between two tries
+_held: set[int] = set()  # descriptors of the locks that this process holds
+
+
+class SiteLock:
+    """The lock file at `path`. The same object may be locked again while it holds the lock."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = threading.RLock()
+        self._depth = 0
+
+    @contextmanager
+    def hold(self, command: str, *, wait: float = 0.0) -> Iterator[None]:
+        """Hold the lock under the command's name.
+
+        wait: seconds to wait for another holder. Raises RunError, which names it, where it does not let go.
+        """
+        with self._threads:
+            descriptor = self._wait(command, wait) if self._depth == 0 else -1
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+                if descriptor >= 0:
+                    _held.discard(descriptor)
+                    os.ftruncate(descriptor, 0)
+                    os.close(descriptor)
+
+    def _wait(self, command: str, seconds: float) -> int:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self._take(command)
+            except RunError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_INTERVAL)
+
+    def _take(self, command: str) -> int:
+        while True:
+            with naming_disk_errors(self._path):
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._is_current(descriptor):
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, f"{command}, process {os.getpid()}\n".encode(), 0)
+                    _held.add(descriptor)
+                    return descriptor
+            except OSError as error:
+                holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
+                os.close(descriptor)
+                raise self._refusal(error, holder) from None
+            os.close(descriptor)
+
+    def _is_current(self, descriptor: int) -> bool:
+        """Whether the file still lies at its path; purge removes it while others may be waiting."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._path))
+        except FileNotFoundError:
+            return False
+
+    def _refusal(self, error: OSError, holder: str) -> RunError:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            return RunError(
+                f"The state folder cannot be locked: {os.strerror(error.errno or 0)}.",
+                where=str(self._path),
+                fix="Keep the state folder on a local disk ([storage] state in site.toml).",
+            )
+        return RunError(
+            f"Another command of this site is running ({holder or 'just starting'}).",
+            where=str(self._path),
+            fix="Wait until it ends, or stop it; then run this command again.",
+        )
+
+
+def _forget_after_fork() -> None:
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
