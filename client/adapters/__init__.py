@@ -16,7 +16,9 @@ from typing import Any, cast
 
 import pandas as pd
 
+from client.data.identifiers import mask as masked_identifiers
 from client.data.notes import mask_grade
+from client.data.plausible import without_impossible
 from shared_model.errors import ConfigError, DataError
 from shared_model.records import TEXT, validate
 
@@ -76,10 +78,12 @@ def load(
     *,
     options: Mapping[str, Any] | None = None,
     mask_notes: bool = True,
+    mask_identifiers: bool = True,
 ) -> Loaded:
     """The records of a folder through the named adapter.
 
-    options: the adapter's own section of site.toml. mask_notes: whether `masked_note` leaves out the sentences
+    options: the adapter's own section of site.toml. mask_identifiers: whether names, numbers and addresses of
+    people in notes become words such as `[name]`. mask_notes: whether `masked_note` leaves out the sentences
     that state the grade; False is the paper's way, in which grading reads the grade in the note. Raises
     ConfigError for an adapter that does not exist and DataError for a folder that cannot be used at all.
     """
@@ -96,12 +100,15 @@ def load(
             fix="Give the folder that holds the table of labels and the photographs.",
         )
     loaded = known[adapter](Source(folder, options or {}))
-    return replace(loaded, table=_with_notes(loaded.table, mask_notes))
+    table, impossible = without_impossible(_with_notes(loaded.table, mask_notes, mask_identifiers))
+    noted = problem_table([(loaded.lines.get(r, 0), r, column, why) for r, column, why in impossible])
+    return replace(loaded, table=validate(table), unread=pd.concat([loaded.unread, noted], ignore_index=True))
 
 
-def _with_notes(table: pd.DataFrame, mask_notes: bool) -> pd.DataFrame:
+def _with_notes(table: pd.DataFrame, mask_notes: bool, mask_identifiers: bool) -> pd.DataFrame:
     """The table with its notes masked, each different note once; a note of blanks is a missing note."""
-    kept = {note: note for note in table["note"].dropna().unique() if note.strip()}
+    written = [note for note in table["note"].dropna().unique() if note.strip()]
+    kept = {note: masked_identifiers(note) if mask_identifiers else note for note in written}
     graded = {note: mask_grade(text) if mask_notes else text for note, text in kept.items()}
     notes = {"note": table["note"].map(kept), "masked_note": table["note"].map(graded)}
-    return validate(table.assign(**{name: column.astype(TEXT) for name, column in notes.items()}))
+    return table.assign(**{name: column.astype(TEXT) for name, column in notes.items()})
