@@ -28,7 +28,9 @@ def run_federation(
     del objective  # the sites have their own
     tensors = {name: list(array.shape) for name, array in initial.items()}
     roster = join(sites, trunk, tensors, quorum=config.federation.quorum)
-    standardisation = gather_statistics(sites).to_dict()
+    statistics = gather_statistics(sites, roster)
+    folder.save_json("statistics.json", statistics.to_dict())
+    standardisation = statistics.standardisation().to_dict()
     folder.save_json("standardisation.json", standardisation)
     loop = RoundLoop(sites, roster, config, standardisation, folder, label, on_round)
     loop.run(initial)

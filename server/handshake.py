@@ -9,7 +9,7 @@ from server.sites import Question, SiteFailure, Sites
 from shared_model.errors import RunError
 from shared_model.exchange import Payload
 from shared_model.exchange.fixed_point import LARGEST_WEIGHT
-from shared_model.statistics import Standardisation, pool
+from shared_model.statistics import FederationStatistics, summarise
 from shared_model.version import PACKAGE_VERSION
 
 
@@ -80,10 +80,17 @@ def _registered(site: str, examples: Any) -> int:
     return examples
 
 
-def gather_statistics(sites: Sites) -> Standardisation:
-    """Round 0: pool every site's statistics into the federation's standardisation."""
-    answers = sorted(_answers(sites, "statistics"), key=lambda answer: answer[0])
-    return pool([answer.fields.get("statistics", {}) for _, answer in answers])
+def gather_statistics(sites: Sites, roster: Roster | None = None) -> FederationStatistics:
+    """Round 0: every site's statistics as the federation's; their `standardisation()` goes into the model.
+
+    roster: the names that the sites joined under, in place of their addresses. Raises DataError naming the
+    site whose answer is malformed or whose records have another schema.
+    """
+    names = roster.names if roster is not None else {}
+    return summarise(
+        (names.get(address, address), answer.fields.get("statistics", {}))
+        for address, answer in _answers(sites, "statistics")
+    )
 
 
 def _answers(sites: Sites, question: Question) -> list[tuple[str, Payload]]:

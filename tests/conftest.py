@@ -14,7 +14,8 @@ from PIL import Image
 
 from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
-from client.data.statistics import site_statistics
+from client.statistics.policy import OPEN
+from client.statistics.site_answer import site_answer
 from shared_model import load_config
 from shared_model.config import Config
 from shared_model.losses import Batch, Objective
@@ -194,7 +195,7 @@ def images(prepared: Prepared) -> ImageStore:
 
 @pytest.fixture(scope="session")
 def standardisation(records: pd.DataFrame, images: ImageStore) -> Standardisation:
-    return pool([site_statistics(records, images)])
+    return pool([site_answer(records, images, OPEN)])
 
 
 @pytest.fixture(scope="session")

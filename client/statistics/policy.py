@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from shared_model.errors import ConfigError
+from shared_model.errors import ConfigError, DataError
 
 # group of questions -> what is answered
 GROUPS = {
@@ -44,7 +44,9 @@ class Policy:
                 fix=f"use any of {', '.join(GROUPS)}",
             )
         if self.minimum_cell < 0:
-            raise ConfigError("the minimum count is negative", where="policy.minimum_cell", fix="use 0 or more")
+            raise ConfigError(
+                "the minimum count is negative", where="policy.minimum_cell", fix="use 0 or more"
+            )
         if not (math.isfinite(self.epsilon) and self.epsilon >= 0):
             raise ConfigError(
                 "the privacy budget of an answer is not a number of at least 0",
@@ -56,3 +58,16 @@ class Policy:
     def merges(self) -> bool:
         """Whether counts of few patients are merged or withheld."""
         return self.minimum_cell > 1 and not self.epsilon
+
+
+def require_enough_patients(patients: int, policy: Policy) -> None:
+    """Raise DataError where a site has fewer training patients than a count may rest on: its number would do so."""
+    if policy.minimum_cell > 1 and patients < policy.minimum_cell:
+        raise DataError(
+            f"this site has fewer training patients than its policy's minimum of {policy.minimum_cell}",
+            where="policy.minimum_cell",
+            fix="add patients, train on a larger share of them, or lower the minimum if you may",
+        )
+
+
+OPEN = Policy(minimum_cell=0)  # nothing merged or withheld: for simulations, which have no patients

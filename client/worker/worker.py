@@ -14,7 +14,9 @@ import pandas as pd
 
 from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
-from client.data.statistics import site_statistics
+from client.statistics.answers import Answers
+from client.statistics.policy import Policy, require_enough_patients
+from client.statistics.site_answer import site_answer
 from client.training.loop import train
 from client.training.validation import Validation, validate
 from client.worker.local_state import LocalState
@@ -27,13 +29,27 @@ from shared_model.version import PACKAGE_VERSION
 
 
 class Worker:
-    """One site. table: canonical records with their splits; images: their photographs; folder: its own disk."""
+    """One site. table: canonical records with their splits; images: their photographs; folder: its own disk.
+
+    policy: what it answers and how small a count may be, by default the run's minimum and everything. answers:
+    what it has told before, without which (in simulation) every question is answered anew.
+    """
 
     def __init__(
-        self, site: str, table: pd.DataFrame, images: ImageStore, config: Config, folder: Path
+        self,
+        site: str,
+        table: pd.DataFrame,
+        images: ImageStore,
+        config: Config,
+        folder: Path,
+        *,
+        policy: Policy | None = None,
+        answers: Answers | None = None,
     ) -> None:
         self.site = site
         self.config = config
+        self._policy = policy or Policy(minimum_cell=config.data.minimum_cell)
+        self._answers = answers
         self._table = table
         self._images = images
         self._local = LocalState(folder)
@@ -41,7 +57,12 @@ class Worker:
         self._standardisation: dict[str, Any] = {}
 
     def join(self) -> Payload:
-        """What the coordinator compares before it lets the site in."""
+        """What the coordinator compares before it lets the site in.
+
+        Raises DataError where fewer patients could be trained on than a count may rest on.
+        """
+        training = self._table[self._table["split"] == "train"]
+        require_enough_patients(training["patient_id"].nunique(), self._policy)
         objective = resident_model(self.config).objective
         kinds = parameter_kinds(objective)
         state = objective.state_dict()
@@ -51,13 +72,16 @@ class Worker:
                 "version": PACKAGE_VERSION,
                 "trunk": trunk_fingerprint(objective),
                 "tensors": {name: list(state[name].shape) for name in kinds if kinds[name] == "shared"},
-                "examples": int((self._table["split"] == "train").sum()),
+                "examples": len(training),
             }
         )
 
     def statistics(self) -> Payload:
-        """Round 0: sums and counts over training patients."""
-        answer = site_statistics(self._table, self._images, minimum_cell=self.config.data.minimum_cell)
+        """Round 0: sums and counts over training patients. `answers` keeps what was told, in a deployed site."""
+        if self._answers is None:
+            answer = site_answer(self._table, self._images, self._policy)
+        else:
+            answer = self._answers.ask(self._table, self._images, self._policy)
         return Payload(fields={"site": self.site, "statistics": answer})
 
     def train(self, request: Payload) -> Payload:

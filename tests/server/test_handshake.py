@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from client.data.images import ImageStore
-from client.data.statistics import site_statistics
+from client.statistics.policy import OPEN, Policy
+from client.statistics.site_answer import site_answer
 from server.handshake import gather_statistics, join
 from server.sites import SiteFailure
 from shared_model.errors import DataError, RunError
@@ -99,14 +100,31 @@ def test_round_0_pools_the_sites_statistics_whatever_their_order(
     sites: Any, scripted: Callable[..., Any], records: pd.DataFrame, images: ImageStore
 ) -> None:
     half = records["patient_id"].astype(int) % 2 == 0
-    messages = [site_statistics(records[part], images) for part in (half, ~half)]
+    messages = [site_answer(records[part], images, OPEN) for part in (half, ~half)]
     answers = {a: Payload(fields={"statistics": m}) for a, m in zip(("1", "2"), messages, strict=True)}
     sites.statistics = answers
     backwards = scripted(sites.train, order=lambda addresses: addresses[::-1])
     backwards.statistics = answers
     pooled = gather_statistics(sites)
-    assert pooled == gather_statistics(backwards) == pool(messages)
-    assert pooled.class_counts == pool([site_statistics(records, images)]).class_counts
+    assert pooled == gather_statistics(backwards)
+    assert pooled.sites == ("1", "2")
+    assert pooled.standardisation() == pool(messages)
+    assert pooled.standardisation().class_counts == pool([site_answer(records, images, OPEN)]).class_counts
+
+
+def test_statistics_name_the_sites_as_they_joined(
+    sites: Any, tensors: dict[str, list[int]], records: pd.DataFrame
+) -> None:
+    message = site_answer(records, None, Policy(minimum_cell=0, answer=frozenset({"grades"})))
+    sites.statistics = {"1": Payload(fields={"statistics": message}), "2": Payload(fields={})}
+    roster = join(sites, TRUNK, tensors)
+    with pytest.raises(DataError, match=r"cannot be understood[\s\S]*site south"):
+        gather_statistics(sites, roster)
+    sites.statistics["2"] = Payload(fields={"statistics": {**message, "schema": "0" * 64}})
+    with pytest.raises(DataError, match=r"another schema[\s\S]*site south"):
+        gather_statistics(sites, roster)
+    sites.statistics["2"] = sites.statistics["1"]
+    assert gather_statistics(sites, roster).sites == ("north", "south")
 
 
 @pytest.mark.parametrize("fields", [{}, {"statistics": None}, {"statistics": {"records": 1}}])

@@ -7,9 +7,11 @@ import torch
 
 from client.data.dataset import SiteDataset, note_groups
 from client.data.images import ImageStore
+from client.statistics.policy import OPEN
+from client.statistics.site_answer import site_answer
 from shared_model.model import Tokenizer
-from shared_model.records import TEXT
-from shared_model.statistics import Standardisation
+from shared_model.records import STRUCTURED, TEXT
+from shared_model.statistics import Standardisation, pool
 
 
 def test_a_batch_is_the_records_in_the_order_asked_for(
@@ -72,3 +74,17 @@ def test_a_record_without_a_photograph_in_the_store_is_an_error(
 ) -> None:
     with pytest.raises(KeyError):
         SiteDataset(records.assign(record_id=records["record_id"] + "x"), images, tokenizer, standardisation)
+
+
+def test_a_model_that_never_saw_a_note_or_a_value_reads_none(
+    records: pd.DataFrame, images: ImageStore, tokenizer: Tokenizer
+) -> None:
+    """A photographs-only hospital's own model, tested where there are notes: they would be noise to it."""
+    bare = records.copy()
+    bare[["note", "masked_note", *STRUCTURED]] = np.nan
+    dataset = SiteDataset(records, images, tokenizer, pool([site_answer(bare, images, OPEN)]))
+    batch = dataset.batch(np.arange(len(dataset)))
+    assert not batch.present["text"].any()
+    assert not batch.present["structured"].any()
+    assert (batch.note_group == -1).all()
+    assert batch.note.mask.sum() == 2 * len(dataset)  # CLS and SEP alone

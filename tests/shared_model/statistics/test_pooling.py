@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.data.statistics import site_statistics
+from client.statistics.policy import OPEN
+from client.statistics.site_answer import site_answer
 from shared_model.errors import DataError
 from shared_model.records import STRUCTURED, build
 from shared_model.statistics import SiteStatistics, Standardisation, pool
@@ -30,6 +31,10 @@ ROW = st.fixed_dictionaries(
         "split": st.sampled_from(["train", "train", "validation", "test"]),
     }
 )
+
+
+def site_statistics(table: pd.DataFrame) -> dict[str, Any]:
+    return site_answer(table, None, OPEN)
 
 
 def records(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -148,15 +153,33 @@ def message() -> dict[str, Any]:
     "spoil",
     [
         lambda m: m.pop("years"),
-        lambda m: m["years"]["age"].update(n=-1),
-        lambda m: m["years"]["age"].update(n=1.5),
+        lambda m: m["years"]["age"]["counts"].__setitem__(20, -1),
+        lambda m: m["years"]["age"]["counts"].__setitem__(20, 1.5),
         lambda m: m["years"]["age"].update(sum=float("nan")),
         lambda m: m["years"]["age"].update(sum_of_squares="many"),
-        lambda m: m["years"]["age"].update(histogram=[1]),
+        lambda m: m["years"]["age"].update(counts=[1]),
         lambda m: m["flags"].update(sex=[1, 2, 3]),
         lambda m: m["flags"].update(sex="12"),
-        lambda m: m["classes"]["icdr"].__setitem__(0, True),
+        lambda m: m["classes"]["icdr"]["counts"].__setitem__(0, True),
         lambda m: m["classes"].update(icdr=None),
+        lambda m: m["classes"]["icdr"].update(starts=[0, 2, 1, 3, 4]),
+        lambda m: m["classes"]["icdr"].update(starts=[1, 2], counts=[0, 1]),
+        lambda m: m["classes"]["icdr"].update(starts=[0, 5], counts=[0, 1]),
+        lambda m: m["classes"]["icdr"].update(starts=[], counts=[]),
+        lambda m: m["classes"]["icdr"]["counts"].__setitem__(0, 10**400),
+        lambda m: m["classes"]["icdr"]["counts"].__setitem__(0, float("inf")),
+        lambda m: m["classes"]["icdr"]["counts"].__setitem__(0, 7),
+        lambda m: m["findings"].pop("scar"),
+        lambda m: m["absent"].update(age="refused"),
+        lambda m: m["absent"].pop("image_channels"),
+        lambda m: m["absent"].update(image_channels="Joao has amd"),
+        lambda m: m.update(absent=None),
+        lambda m: m.update(patients=2),
+        lambda m: m.update(notes=2),
+        lambda m: m.update(epsilon=-1.0),
+        lambda m: m.update(schema="unlike a fingerprint"),
+        lambda m: m["years"]["age"].update(sum=1e9),
+        lambda m: m.update(photographs={"pixels": 1, "sum": [2.0] * 3, "sum_of_squares": [0.0] * 3}),
         lambda m: m.update(photographs={"pixels": 1, "sum": [0.0], "sum_of_squares": [0.0] * 3}),
         lambda m: m.update(records="all"),
     ],
@@ -166,7 +189,7 @@ def test_an_answer_no_site_could_truthfully_send_is_refused(spoil: Any) -> None:
     spoil(answer)
     with pytest.raises(DataError, match="cannot be understood") as caught:
         pool([answer])
-    assert caught.value.where == "round 0"
+    assert caught.value.where == "round 0, site 000000"
 
 
 @pytest.mark.parametrize(

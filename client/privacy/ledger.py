@@ -1,0 +1,181 @@
+"""What the site has spent of its patients' privacy: an append-only account that cannot be shortened unnoticed.
+
+Every charge is a line, written and flushed to disk before anything leaves the site, so that a process that dies
+at any instant has charged too much rather than too little. A line holds the code of the line before it and its
+own, HMAC-SHA256 under a key derived from the site's: only the site itself ever checks its ledger, and whoever
+could forge a code holds the site key and could forge a signature too, so a key pair would add nothing. A second
+file, the head, says how many lines there are and how the last one is coded: a ledger cut short no longer fits.
+It is written after the line, so a line that the head does not know yet is the one a crash interrupted: it
+counts. What cannot be detected is both files put back together from an older copy; that takes a witness
+outside the site.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from client.privacy.chain import Chain, Entry
+from client.privacy.errors import BudgetExhausted, LedgerError
+from shared_model.files import naming_disk_errors, write_bytes
+
+__all__ = ["BudgetExhausted", "Entry", "Ledger", "LedgerError", "Spent", "added_up"]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """A privacy budget: (epsilon, delta)-differential privacy of everything charged, composed."""
+
+    epsilon: float
+    delta: float
+
+
+def added_up(entries: Sequence[Entry]) -> Spent:
+    """Basic composition: budgets add up. True of whatever was charged, if not the tightest account of it."""
+    return Spent(math.fsum(e.epsilon for e in entries), math.fsum(e.delta for e in entries))
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger in `path`, its head beside it.
+
+    key: the site's. limit_epsilon: what all charges together may come to, None for no limit. compose: how
+    charges add up; an accountant may read the mechanisms from the entries' details.
+
+    Every call reads the whole file and checks it, under a lock: two processes may charge at once.
+    """
+
+    path: Path
+    key: bytes = field(repr=False)
+    limit_epsilon: float | None = None
+    compose: Callable[[Sequence[Entry]], Spent] = added_up
+
+    def create(self) -> Ledger:
+        """This ledger, begun empty: once in the life of a site. Raises LedgerError where there is one."""
+        if self._head.exists() or (self.path.exists() and self.path.stat().st_size):
+            raise LedgerError(
+                "there is a privacy ledger already",
+                where=str(self.path),
+                fix="keep it: what was spent stays spent",
+            )
+        write_bytes(self.path, b"")
+        self._write_head([])
+        return self
+
+    def charge(
+        self,
+        run: str,
+        what: str,
+        epsilon: float,
+        delta: float = 0.0,
+        detail: Mapping[str, str | int | float] | None = None,
+    ) -> Entry:
+        """Charge before anything leaves; when this returns, the charge is on disk.
+
+        run: the federation's run. what: "statistics", "training" ... detail: anything else worth knowing of
+        the mechanism (round, noise, rate), finite and not of a patient. Raises BudgetExhausted where the limit
+        would be passed, LedgerError where the ledger is not sound, RunError where the disk refuses; then
+        nothing was charged, or it counts all the same.
+        """
+        _require_budget(epsilon, delta)
+        with self._locked() as file:
+            entries, ahead = self._read(file)
+            entry = self._chain.entry(
+                entries,
+                time=time.time(),
+                run=run,
+                what=what,
+                epsilon=float(epsilon),
+                delta=float(delta),
+                detail=dict(detail or {}),
+            )
+            self._require_room([*entries, entry])
+            if ahead:  # a line that the head does not know must stay the only one
+                self._write_head(entries)
+            self._append(file, entries, entry)
+            self._write_head([*entries, entry])
+        return entry
+
+    def spent(self) -> Spent:
+        """What all entries come to. Raises LedgerError where the ledger is lost or not as it was written."""
+        return self.compose(self.entries())
+
+    def entries(self) -> list[Entry]:
+        """All charges, the oldest first. Raises LedgerError where the ledger is lost or not as it was written."""
+        with self._locked() as file:
+            return self._read(file)[0]
+
+    @property
+    def _head(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.head")
+
+    @property
+    def _chain(self) -> Chain:
+        return Chain(self.key, str(self.path))
+
+    def _require_room(self, entries: Sequence[Entry]) -> None:
+        if self.limit_epsilon is None:
+            return
+        after = self.compose(entries).epsilon
+        if not after <= self.limit_epsilon * (1 + 1e-12):
+            raise BudgetExhausted(
+                "this site's privacy limit would be passed",
+                where=f"{self.path}: {after:.6g} after this charge, the limit is {self.limit_epsilon:.6g}",
+                fix="ask for less, or raise the limit ([policy] epsilon_limit in site.toml) if you may",
+            )
+
+    @contextmanager
+    def _locked(self) -> Iterator[BinaryIO]:
+        for path, what in (
+            (self.path, "the privacy ledger is lost"),
+            (self._head, "the ledger's head is lost"),
+        ):
+            if not path.exists():
+                raise LedgerError(
+                    what,
+                    where=str(path),
+                    fix="restore it from a backup made after the last charge; a new one would forget what was spent",
+                )
+        with naming_disk_errors(self.path), self.path.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+
+    def _read(self, file: BinaryIO) -> tuple[list[Entry], bool]:
+        file.seek(0)
+        return self._chain.read(file.read(), self._head.read_bytes())
+
+    def _append(self, file: BinaryIO, entries: Sequence[Entry], entry: Entry) -> None:
+        end = sum(len(self._chain.line(known)) for known in entries)
+        file.truncate(end)  # what a crash left of a line that was never charged
+        file.seek(end)
+        try:
+            file.write(self._chain.line(entry))
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(end)
+            raise
+
+    def _write_head(self, entries: Sequence[Entry]) -> None:
+        write_bytes(self._head, self._chain.head(entries))
+        folder = os.open(self.path.parent, os.O_RDONLY)  # or a power cut could bring the old head back
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _require_budget(epsilon: float, delta: float) -> None:
+    if not (math.isfinite(epsilon) and epsilon >= 0 and 0 <= delta < 1):
+        raise LedgerError(
+            "a charge must be a budget of at least 0 with delta below 1",
+            where="privacy ledger",
+            fix="correct epsilon and delta",
+        )
