@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 
 MOST_WORDS = 7
@@ -80,8 +80,10 @@ _CARRIES_ON = re.compile(r"[ \t]{1,2}[^\W\d_](?<=[^\W\d_A-Z])|[ \t]{0,2}[,(]|['â
 
 def find_names(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of every name, in no order; spans may overlap."""
-    for search in (_after_titles, _after_name_labels, _after_person_labels, _after_done_by, _after_patient):
-        yield from search(text)
+    lower = text.casefold()
+    for search, words in _SEARCHES.items():
+        if any(word in lower for word in words):
+            yield from search(text)
 
 
 def _after_titles(text: str) -> Iterator[tuple[int, int]]:
@@ -210,6 +212,16 @@ def _several(name: str) -> bool:
 
 def _looks_clinical(name: str) -> bool:
     return not _several(name) and bool(_LOOKS_CLINICAL.match(bare(name)))
+
+
+# Each search, and letters of which some stand in every text that it could find anything in.
+_SEARCHES: Mapping[Callable[[str], Iterator[tuple[int, int]]], tuple[str, ...]] = {
+    _after_titles: ("dr", "dou", "doc", "pro", "mr", "ms", "mi", "sr", "sen", "don", "enf", "nur"),
+    _after_name_labels: ("name", "nome"),
+    _after_person_labels: (":",),
+    _after_done_by: (" by", "\tby", "por", "pel"),
+    _after_patient: ("pa", "pc", "pt"),
+}
 
 
 def bare(word: str) -> str:

@@ -61,6 +61,19 @@ _BIRTH = re.compile(
     re.IGNORECASE,
 )
 
+_BORN_WORDS = (
+    "birth",
+    "born",
+    "nasc",
+    "ob",
+    "o.b",
+    "o. b",
+    "dn",
+    "d.n",
+    "d. n",
+    "b.",
+)  # one of them is in every label
+
 _RECORD_LABEL = (
     r"(?:(?P<sure>m\.?r\.?n\.?|(?:medical|hospital|health|patient|clinic(?:al)?|unit|case|file|chart|record|accession|"
     r"hosp\.?)[ ](?:record[ ])?(?:no\b\.?|nr\.?|num(?:ber)?\b\.?|id\b|ident(?:ifier|ification)\b|#)|"
@@ -146,7 +159,8 @@ def _candidates(text: str) -> Iterator[Identifier]:
 def _numbers(text: str) -> Iterator[Identifier]:
     cpfs = list(_CPF.finditer(text))
     yield from (Identifier(*_span(m), "cpf") for m in cpfs if not m["bare"])
-    yield from (Identifier(*_span(m), "date_of_birth") for m in _BIRTH.finditer(text))
+    if any(word in text.casefold() for word in _BORN_WORDS):
+        yield from (Identifier(*_span(m), "date_of_birth") for m in _BIRTH.finditer(text))
     yield from (
         Identifier(*m.span("number"), "record_number") for m in _RECORD.finditer(text) if _is_record(text, m)
     )

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, BertTokenizer
 
+from shared_model.config.schema import TextEncoderConfig
 from shared_model.errors import ConfigError
 from shared_model.model.fusion_model import FusionModel, TextBatch
 
@@ -63,6 +64,20 @@ def load_tokenizer(model: FusionModel, folder: Path | None = None) -> Tokenizer:
             fix="use the tokenizer that belongs to the encoder, or a larger vocabulary",
         )
     return Tokenizer(backend, config.maximum_tokens)
+
+
+def find_tokenizer(config: TextEncoderConfig) -> tuple[Tokenizer, bool]:
+    """The text encoder's own tokenizer where this machine has it (True), else the packaged one (False).
+
+    No model is built and none of its weights are read: for counting the tokens of notes before a run.
+    """
+    own = config.weights or ("" if config.width else config.name)
+    if own:
+        try:
+            return Tokenizer(_read(own), config.maximum_tokens), True
+        except ConfigError:
+            pass
+    return Tokenizer(_packaged(), config.maximum_tokens), False
 
 
 def _read(source: str | Path) -> Any:

@@ -1,0 +1,169 @@
+"""The notes of a site: how many, how long, what the model will not read of them, and whom they name.
+
+A text encoder reads so many tokens and the fusion keeps fewer: what is beyond is lost without a word unless it is
+counted here. Everything is counted by record, since a note that many records share is lost that many times.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from client.adapters import Loaded
+from client.adapters.notes import NO_ABNORMALITY
+from client.check.finding import Finding, place_of
+from client.data.identifiers import KINDS, find
+from client.data.notes import mask_grade
+
+if TYPE_CHECKING:
+    from shared_model.config.schema import TextEncoderConfig
+
+_SPECIAL = 2  # CLS and SEP
+_BATCH = 1024
+_WORDS = {
+    "name": "names",
+    "date_of_birth": "dates of birth",
+    "phone": "telephone numbers",
+    "email": "e-mail addresses",
+    "cpf": "CPF numbers",
+    "record_number": "record or card numbers",
+}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a limit of `limit` tokens takes: records whose note is longer, tokens lost, share of all tokens."""
+
+    limit: int
+    notes: int
+    tokens: int
+    share: float
+
+
+@dataclass(frozen=True)
+class NoteSummary:
+    """Counts of records, lengths in tokens without the special ones. own: the encoder's own tokenizer counted."""
+
+    notes: int
+    missing: int
+    different: int
+    no_abnormality: int
+    state_grade: int
+    longest: int
+    median: int
+    read: Cut | None
+    kept: Cut | None
+    tokenizer: str
+
+
+def note_summary(notes: pd.Series, config: TextEncoderConfig) -> NoteSummary:
+    """How long the notes of a site are, and how much of them a model of this configuration reads.
+
+    notes: one a record, as the model gets them (identifiers masked), missing where there is none.
+    """
+    from shared_model.model import find_tokenizer
+
+    present = notes.dropna()
+    counts = present.value_counts()
+    tokenizer, own = find_tokenizer(config)
+    lengths = np.repeat(_lengths(list(counts.index), tokenizer.backend), counts.to_numpy())
+    graded = sum(int(n) for note, n in counts.items() if mask_grade(str(note)) != " ".join(str(note).split()))
+    return NoteSummary(
+        notes=len(present),
+        missing=int(notes.isna().sum()),
+        different=len(counts),
+        no_abnormality=int((present == NO_ABNORMALITY).sum()),
+        state_grade=graded,
+        longest=int(lengths.max(initial=0)),
+        median=int(np.median(lengths)) if len(lengths) else 0,
+        read=_cut(lengths, config.maximum_tokens - _SPECIAL),
+        kept=_cut(lengths, min(config.kept_tokens, config.maximum_tokens - _SPECIAL)),
+        tokenizer=config.name if own else "the packaged vocabulary",
+    )
+
+
+def length_findings(loaded: Loaded, summary: NoteSummary) -> list[Finding]:
+    """What the model will not read, as findings."""
+    findings = []
+    counted = f"Counted with {summary.tokenizer}."
+    if summary.tokenizer == "the packaged vocabulary":
+        counted += " It cuts words it does not know into letters: the encoder's own would count fewer tokens."
+    for kind, cut, who in (
+        ("note_cut_by_encoder", summary.read, "the text encoder reads no further"),
+        ("note_cut_by_fusion", summary.kept, "only that many go on to be joined with photograph and form"),
+    ):
+        if cut and cut.notes:
+            findings.append(
+                Finding(
+                    kind=kind,
+                    level="note",
+                    what=f"{cut.notes} of {summary.notes} notes are longer than {cut.limit} tokens; {who}, "
+                    f"so {cut.tokens} tokens ({cut.share:.1%} of all) are lost. {counted}",
+                    where=loaded.source,
+                    count=cut.notes,
+                    fix="Nothing need be done; if what matters stands at the end of the notes, shorten them.",
+                )
+            )
+    return findings
+
+
+def identifier_findings(loaded: Loaded, *, masked: bool) -> list[Finding]:
+    """One finding a kind of identifier that stands in some note; masked: whether the policy masks them.
+
+    loaded: as read with `mask_identifiers=False`, since a masked note no longer says what it held.
+    """
+    records, places = _identified(loaded.table["note"], loaded.table["record_id"])
+    if masked:
+        treatment = "They are masked before anything reads the notes"
+        fix = "Remove them at the source if you can: what stands without a title or a label is not found."
+    else:
+        treatment = "They are not masked, since site.toml says so"
+        fix = "Set mask_identifiers = true under [policy] in site.toml, and remove them at the source."
+    return [
+        Finding(
+            kind="identifier_in_note",
+            level="warning",
+            what=f"{len(records[kind])} notes hold {_WORDS[kind]} ({places[kind]} places). {treatment}.",
+            where=place_of(records[kind], loaded.source, loaded.lines),
+            count=len(records[kind]),
+            fix=fix,
+            rows=tuple(records[kind]),
+        )
+        for kind in KINDS
+        if records[kind]
+    ]
+
+
+def _identified(notes: pd.Series, records: Iterable[str]) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """Kind -> records whose note holds it, and kind -> places in all; each different note is searched once."""
+    kinds_of = {note: [found.kind for found in find(note)] for note in notes.dropna().unique()}
+    held: dict[str, list[str]] = defaultdict(list)
+    places: dict[str, int] = defaultdict(int)
+    for note, record in zip(notes, records, strict=True):
+        kinds = kinds_of.get(note, []) if isinstance(note, str) else []
+        for kind in kinds:
+            places[kind] += 1
+        for kind in set(kinds):
+            held[kind].append(record)
+    return held, places
+
+
+def _lengths(notes: list[str], backend: Callable[..., object]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Tokens of every note, the special ones not counted."""
+    lengths = []
+    for start in range(0, len(notes), _BATCH):
+        encoded = backend(notes[start : start + _BATCH], add_special_tokens=False, verbose=False)
+        lengths += [len(ids) for ids in encoded["input_ids"]]  # type: ignore[index]
+    return np.array(lengths, dtype=np.int64)
+
+
+def _cut(lengths: np.ndarray[tuple[int], np.dtype[np.int64]], limit: int) -> Cut | None:
+    if not len(lengths):
+        return None
+    lost = np.maximum(lengths - limit, 0)
+    return Cut(limit, int((lost > 0).sum()), int(lost.sum()), float(lost.sum() / max(1, lengths.sum())))
