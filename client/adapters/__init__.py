@@ -18,7 +18,7 @@ import pandas as pd
 
 from client.data.identifiers import mask as masked_identifiers
 from client.data.notes import mask_grade
-from client.data.plausible import without_impossible
+from client.data.plausible import LONGER_THAN_LIFE, without_impossible
 from shared_model.errors import ConfigError, DataError
 from shared_model.records import TEXT, validate
 
@@ -102,7 +102,13 @@ def load(
     loaded = known[adapter](Source(folder, options or {}))
     table, impossible = without_impossible(_with_notes(loaded.table, mask_notes, mask_identifiers))
     noted = problem_table([(loaded.lines.get(r, 0), r, column, why) for r, column, why in impossible])
-    return replace(loaded, table=validate(table), unread=pd.concat([loaded.unread, noted], ignore_index=True))
+    said = [f"{len(noted)} diabetes durations are {LONGER_THAN_LIFE} and are treated as missing."]
+    return replace(
+        loaded,
+        table=validate(table),
+        unread=pd.concat([loaded.unread, noted], ignore_index=True),
+        notices=loaded.notices + (said if impossible else []),
+    )
 
 
 def _with_notes(table: pd.DataFrame, mask_notes: bool, mask_identifiers: bool) -> pd.DataFrame:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from shared_model.errors import DataError
 
-_MAX_BYTES = 512 * 2**20  # BRSET's table is 2 MB
-_MAX_CELL = 100_000
+MAX_BYTES = 512 * 2**20  # BRSET's table is 2 MB
+MAX_CELL = 100_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _row(line: int, cells: list[str], columns: tuple[str, ...]) -> Row:
 
 
 def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(_MAX_CELL)
+    csv.field_size_limit(MAX_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     line = 1
     try:
@@ -88,11 +88,11 @@ def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise DataError(
                 "The table is implausibly large.",
                 where=str(path),
-                fix=f"Give a CSV file of at most {_MAX_BYTES // 2**20} MB.",
+                fix=f"Give a CSV file of at most {MAX_BYTES // 2**20} MB.",
             )
         data = path.read_bytes()
     except OSError as error:

@@ -40,3 +40,15 @@ def render(findings: Mapping[str, float | None]) -> str | None:
         return None
     sentences = [SENTENCES[name] for name, value in recorded.items() if value == 1.0]
     return " ".join(sentences) or NO_ABNORMALITY
+
+
+def render_graded(findings: Mapping[str, float | None], icdr: float | None) -> str | None:
+    """The note where a source has a grade and only some findings: a grade of 1 and more is retinopathy.
+
+    That no abnormality is recorded is said only where retinopathy was looked for.
+    """
+    retinopathy = findings.get("diabetic_retinopathy")
+    if retinopathy is None and icdr is not None:
+        retinopathy = float(icdr >= 1)
+    note = render({**findings, "diabetic_retinopathy": retinopathy})
+    return None if note == NO_ABNORMALITY and retinopathy is None else note

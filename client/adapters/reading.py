@@ -52,7 +52,7 @@ class Reading:
         self.records.append(dict(record))
 
     def optional(
-        self, line: int, record: str, column: str, text: str, how: Callable[[str], _Value | None]
+        self, line: int, record: str, column: str, text: str, how: Callable[[str], _Value]
     ) -> _Value | None:
         """The value of a cell, None where it is blank or cannot be read; the latter is noted."""
         try:

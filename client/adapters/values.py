@@ -52,7 +52,7 @@ def flag(text: str) -> float | None:
     """1.0 for yes, 0.0 for no, in English, Portuguese or digits (`1`, `1.0`)."""
     if is_blank(text):
         return None
-    word = _without_decimals(plain(text))
+    word = without_decimals(plain(text))
     if word in _YES:
         return 1.0
     if word in _NO:
@@ -64,7 +64,7 @@ def coded(text: str, codes: Mapping[str, float]) -> float | None:
     """The meaning of a code; codes: plain text -> value. `1.0` is read as `1`."""
     if is_blank(text):
         return None
-    word = _without_decimals(plain(text))
+    word = without_decimals(plain(text))
     if word not in codes:
         raise Unusable("not a code of this column")
     return codes[word]
@@ -87,7 +87,7 @@ def identifier(text: str) -> str | None:
     stripped = text.strip()
     if is_blank(stripped):
         return None
-    return _without_decimals(stripped)
+    return without_decimals(stripped)
 
 
 def word(text: str) -> str | None:
@@ -95,5 +95,6 @@ def word(text: str) -> str | None:
     return None if is_blank(text) else text.strip()
 
 
-def _without_decimals(text: str) -> str:
+def without_decimals(text: str) -> str:
+    """The text, unless it is a whole number as spreadsheets write it: `12.0` -> `12`."""
     return re.sub(r"^([0-9]+)\.0+$", r"\1", text)
