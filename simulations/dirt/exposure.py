@@ -38,10 +38,10 @@ def plant_exposure_dirt(site: Site, blank: int, dark: int, dim: int) -> None:
         also = ("near_duplicate", "too_dark" if sort in DARK else "not_a_fundus")
         site.truth.add("blank", sort, row["image_id"], also=also)
     for row in site.take_rows(dark):
-        stops = float(site.random.uniform(3.6, 5.5))
+        stops = float(site.random.uniform(4, 6))
         save(site, row["image_id"], _under_exposed(site, row["image_id"], stops))
         site.truth.add(
-            "too_dark", f"{stops:.1f} stops", row["image_id"], also=("blank",) if stops > 5 else ()
+            "too_dark", f"{stops:.1f} stops", row["image_id"], also=("blank",) if stops > 5.3 else ()
         )
     for row in site.take_rows(dim, lambda row: row.get("Illuminaton") != "2"):
         stops = float(site.random.uniform(0.7, 1.5))

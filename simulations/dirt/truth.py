@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from shared_model.files import write_text
 
@@ -107,7 +108,10 @@ class Truth:
 def load_truth(folder: Path) -> Truth:
     """The truth.json of a planted folder."""
     content = json.loads((folder / TRUTH).read_text(encoding="utf-8"))
-    items = [
-        Item(**{k: tuple(v) if isinstance(v, list) else v for k, v in i.items()}) for i in content["items"]
-    ]
+    items = [_item(entry) for entry in content["items"]]
     return Truth(content["seed"], items, content["tolerated"], content["lines"])
+
+
+def _item(entry: dict[str, Any]) -> Item:
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+    return Item(**fields)
