@@ -22,6 +22,7 @@ from shared_model.artefact import write_json
 from shared_model.config import Config, to_toml
 from shared_model.files import write_text
 from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
+from shared_model.metrics.modalities import modality_worth
 from shared_model.metrics.predictions import Predictions, concatenate
 from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
@@ -100,13 +101,12 @@ class CrossValidation:
         self, models: dict[str, Predictions], quarantine: pd.DataFrame, notices: list[str]
     ) -> dict[str, Any]:
         evaluation, federation = self.config.evaluation, self.config.federation
+        resampling = evaluation.resamples, evaluation.bootstrap_seed
         return {
             "schema": SCHEMA,
-            "models": {
-                name: model_figures(p, [], evaluation.resamples, evaluation.bootstrap_seed)
-                for name, p in models.items()
-            },
+            "models": {name: model_figures(p, [], *resampling) for name, p in models.items()},
             "comparisons": [],
+            "modalities": modality_worth(models[FEDERATED], [], *resampling),
             "run": {
                 "folds": self.count,
                 "preset": self.config.preset,

@@ -16,9 +16,11 @@ from shared_model.artefact import Artefact, load_artefact
 from shared_model.config import Config
 from shared_model.errors import ConfigError, DataError, FedFundusError
 from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
+from shared_model.metrics.modalities import modality_worth
 from shared_model.metrics.predictions import Predictions
 from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
+from simulations import withholding
 from simulations.prepare import deal, read_records
 from simulations.run import MAJORITY
 from simulations.training import FEDERATED
@@ -44,30 +46,35 @@ def evaluate_model(folder: Path, data: Path, split: str, progress: RunProgress) 
             Path(workspace),
             lambda done, total: progress.update("reading photographs", done, total, unit="files"),
         )
+        parts = _sites(table, artefact.config, images, notices)
+        if split == "test":
+            table = _as_the_run(table, parts, artefact.config, notices)
         tested = table if split == "all" else table[table["split"] == "test"]
         if tested.empty:
             raise DataError("there is no test patient", where=str(data), fix="use --split all")
-        site_of = _sites(table, artefact.config, images, notices)
+        site_of = {patient: site for site, patients in parts.items() for patient in patients}
         predictions = _predictions(artefact, tested, images, site_of, progress)
-    evaluation, sites = artefact.config.evaluation, sorted(set(site_of.values()))
+    run = {
+        "split": split,
+        "records": len(predictions),
+        "quarantined": len(quarantine),
+        "quarantine": quarantine.to_dict(orient="records"),
+        "notices": notices,
+        "resamples": artefact.config.evaluation.resamples,
+        "package_version": PACKAGE_VERSION,
+    }
+    return {"schema": SCHEMA, **_figures(artefact, predictions, sorted(parts)), "run": run}
+
+
+def _figures(artefact: Artefact, predictions: Predictions, sites: list[str]) -> dict[str, Any]:
+    evaluation = artefact.config.evaluation
+    resampling = evaluation.resamples, evaluation.bootstrap_seed
     counts = {task: list(count) for task, count in artefact.standardisation.class_counts.items()}
     models = {FEDERATED: predictions, MAJORITY: majority_predictions(predictions, counts)}
     return {
-        "schema": SCHEMA,
-        "models": {
-            name: model_figures(p, sites, evaluation.resamples, evaluation.bootstrap_seed)
-            for name, p in models.items()
-        },
+        "models": {name: model_figures(p, sites, *resampling) for name, p in models.items()},
         "comparisons": [],
-        "run": {
-            "split": split,
-            "records": len(predictions),
-            "quarantined": len(quarantine),
-            "quarantine": quarantine.to_dict(orient="records"),
-            "notices": notices,
-            "resamples": evaluation.resamples,
-            "package_version": PACKAGE_VERSION,
-        },
+        "modalities": modality_worth(predictions, sites, *resampling),
     }
 
 
@@ -98,8 +105,10 @@ def _predictions(
     )
 
 
-def _sites(table: pd.DataFrame, config: Config, images: ImageStore, notices: list[str]) -> dict[str, str]:
-    """Patient to site, dealt as the run dealt them; on other data its centres or, without any, nothing."""
+def _sites(
+    table: pd.DataFrame, config: Config, images: ImageStore, notices: list[str]
+) -> dict[str, list[str]]:
+    """Site to patients, dealt as the run dealt them; on other data its centres or, without any, nothing."""
     try:
         parts = deal(table, images, config)
     except FedFundusError as error:  # other data may have no such centres, cameras or numbers
@@ -108,4 +117,13 @@ def _sites(table: pd.DataFrame, config: Config, images: ImageStore, notices: lis
         )
         return {}
     notices.extend(notice for notice in parts.notices if notice not in notices)
-    return {patient: site for site, patients in parts.sites.items() for patient in patients}
+    return parts.sites
+
+
+def _as_the_run(
+    table: pd.DataFrame, parts: dict[str, list[str]], config: Config, notices: list[str]
+) -> pd.DataFrame:
+    """The table without what the run withheld from its sites, so that the run's own figures come out again."""
+    withhold = {site: names for site, names in config.federation.withhold.items() if site in parts}
+    notices.extend(withholding.notices(withhold))
+    return withholding.withheld(table, parts, withhold)

@@ -24,6 +24,7 @@ class SiteDataset:
     """Records in table order; `batch` makes the tensors of any of them.
 
     The image standardisation and the imputation of structured values come from the federation's training patients.
+    What none of them has, a note or a structured value, is not read here either: the model never learnt it.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class SiteDataset:
         values, present = standardisation.apply(self.table)
         self.structured = torch.from_numpy(values)
         self.structured_present = torch.from_numpy(present)
-        self.note_group = torch.from_numpy(note_groups(self.table["note"]))
-        self._notes = [self._ids(note) for note in self.table["note"]]
-        self._masked = [self._ids(note) for note in self.table["masked_note"]]
+        read = pd.Series(standardisation.notes, index=self.table.index)
+        notes, masked = (self.table[column].where(read) for column in ("note", "masked_note"))
+        self.note_group = torch.from_numpy(note_groups(notes))
+        self._notes = [self._ids(note) for note in notes]
+        self._masked = [self._ids(note) for note in masked]
         self.labels = {
             task: torch.from_numpy(self.table[task].fillna(-1).to_numpy(dtype=np.int64)) for task in TASKS
         }

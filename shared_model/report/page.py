@@ -18,6 +18,7 @@ from shared_model.records import TASKS
 from shared_model.report import cohort, curves, palette, verdict, views
 from shared_model.report.dots import kappa_by_input
 from shared_model.report.forest import forest
+from shared_model.report.modalities import worth, worth_drawing
 
 _HERE = Path(__file__).parent
 Entry = Mapping[str, Any]
@@ -26,6 +27,7 @@ _SECTIONS = (
     ("models", "Models"),
     ("differences", "Differences"),
     ("inputs", "Inputs"),
+    ("modalities", "Modalities"),
     ("convergence", "Convergence"),
     ("confusion", "Confusion"),
     ("retrieval", "Retrieval"),
@@ -91,6 +93,7 @@ def _figures(document: Mapping[str, Any], sites: Mapping[str, palette.Colour]) -
         "per_site": views.per_site(document, sites),
         "weights": views.weights(document, sites),
         "forest": forest(document),
+        "worth": {task: worth(document, task, sites) for task in TASKS},
         "confusions": {task: views.confusions(document, task, list(sites)) for task in TASKS},
         "retrieval": {p: views.retrieval(document, p, sites) for p in ("unimodal", "paired")},
     }
@@ -101,6 +104,7 @@ def _plots(
 ) -> dict[str, Any]:
     return {
         "by_input": {task: kappa_by_input(document["models"], task, sites) for task in TASKS},
+        "worth_drawings": {task: worth_drawing(document, task, sites) for task in TASKS},
         "convergence": [
             drawing
             for drawing in (

@@ -29,10 +29,13 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure as text: the value, and the small print under it. `value` is empty where there is none."""
+    """A figure as text: the value, and the small print under it. `value` is empty where there is none, and
+    `absent` then says why if it is not that the data cannot support it.
+    """
 
     value: str
     small: str = ""
+    absent: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.value)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,9 @@ from pydantic import ValidationError
 from shared_model import load_config
 from shared_model.config import to_toml
 from shared_model.config.load import from_toml, presets
+from shared_model.config.schema import Withheld
 from shared_model.errors import ConfigError
+from shared_model.records import MODALITIES, STRUCTURED
 
 
 def test_paper_is_the_source_papers_training() -> None:
@@ -129,3 +132,41 @@ def test_any_override_is_read_or_refused_by_name(text: str) -> None:
         load_config("tiny", overrides=[text])
     except ConfigError:
         return
+
+
+def test_what_sites_do_not_hold_is_set_from_a_file_or_site_by_site(tmp_path: Path) -> None:
+    file = tmp_path / "unequal.toml"
+    file.write_text('[federation.withhold]\nnorte = ["text"]\n"site-1" = ["insulin", "diabetes_duration"]\n')
+    overrides = ['federation.withhold.centro=["text", "structured"]', "federation.withhold.norte=[]"]
+    config = load_config("tiny", file=file, overrides=overrides)
+    assert config.federation.withhold == {
+        "norte": (),
+        "site-1": ("insulin", "diabetes_duration"),
+        "centro": ("text", "structured"),
+    }
+    (tmp_path / "config.toml").write_text(to_toml(config), encoding="utf-8")
+    assert from_toml(tmp_path / "config.toml") == config
+    assert load_config("tiny").federation.withhold == {}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        (
+            'federation.withhold.centro=["notes"]',
+            ["federation.withhold.centro.0", "'notes'", "'text'", "'insulin'"],
+        ),
+        ('federation.withhold.centro=["text", "image"]', ["site centro", "every record is a photograph"]),
+        ("federation.withhold.centro=image", ["site centro", "every record is a photograph"]),
+        ("federation.withhold.centro=text", ["federation.withhold.centro", "'text'"]),
+        ("federation.withhold=text", ["federation.withhold", "dictionary"]),
+    ],
+)
+def test_what_cannot_be_withheld_is_refused(override: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config("tiny", overrides=[override])
+    assert all(word in str(raised.value) for word in words), str(raised.value)
+
+
+def test_every_modality_and_value_but_the_photograph_can_be_withheld() -> None:
+    assert set(get_args(Withheld)) == {*MODALITIES, *STRUCTURED} - {"image"}

@@ -8,7 +8,7 @@ from copy import deepcopy
 from html.parser import HTMLParser
 
 import pytest
-from test_report_sample import SITES, Report, bare_report, report
+from test_report_sample import NO_NOTES, SITES, Report, bare_report, report
 
 from shared_model.report import render
 
@@ -17,6 +17,7 @@ SECTIONS = (
     "models",
     "differences",
     "inputs",
+    "modalities",
     "convergence",
     "confusion",
     "retrieval",
@@ -175,6 +176,25 @@ def test_every_model_and_every_site_is_named(page: Page) -> None:
         *(f"{s} alone" for s in SITES),
     ):
         assert name in page.text
+
+
+def test_each_modality_has_its_worth_at_every_site_and_what_is_not_held_reads_so(
+    run: Report, html: str, bare: Page
+) -> None:
+    section = Page(
+        html[html.index('<section id="modalities">') : html.index('<section id="convergence">')]
+    ).text
+    for entry in run.document["modalities"]:
+        if entry["held"]:
+            assert f"{entry['quadratic_weighted_kappa']:.2f} [".replace("-", "−") in section
+            assert f", n {entry['n']}" in section
+            gain = entry["difference"]
+            assert gain is None or f"{round(gain, 2) + 0.0:.2f} [".replace("-", "−") in section
+    absent = [entry for entry in run.document["modalities"] if not entry["held"]]
+    assert {(entry["on"], entry["input"]) for entry in absent} == {(NO_NOTES, "image_note")}
+    assert section.count("not held") == 2 * len(absent)  # in the table and in the drawing of each task
+    assert "not available" not in section
+    assert "SDRG, kappa SDRG: not available" in bare.text
 
 
 def test_photographs_are_inside_the_page(page: Page) -> None:

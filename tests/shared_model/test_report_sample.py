@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from shared_model.metrics import INPUTS, SCHEMA, Predictions, comparisons, majority_predictions, model_figures
+from shared_model.metrics import (
+    INPUTS,
+    SCHEMA,
+    Predictions,
+    comparisons,
+    majority_predictions,
+    modality_worth,
+    model_figures,
+)
 
 SITES = ("Centre A", "Centre B", "Centre C")
 NO_NOTES = "Centre C"
@@ -95,6 +103,7 @@ def document(resamples: int = 200) -> Run:
     models = {name: predictions(skill, seed) for seed, (name, skill) in enumerate(SKILL.items())}
     best = {name: predictions(skill + 0.02, seed + 50) for seed, (name, skill) in enumerate(SKILL.items())}
     compared = comparisons(models, SITES, resamples)
+    worth = modality_worth(models["federated"], SITES, resamples)
     counts = {"icdr": [500, 100, 160, 100, 110], "sdrg": [500, 100, 160, 100, 110]}
     models["majority"] = majority_predictions(models["federated"], counts)
     return {
@@ -104,6 +113,7 @@ def document(resamples: int = 200) -> Run:
             "models": {name: model_figures(model, SITES, resamples) for name, model in best.items()}
         },
         "comparisons": compared,
+        "modalities": worth,
         "run": {
             "preset": "tiny",
             "partition": "center",
@@ -227,6 +237,7 @@ def bare_report() -> Report:
         "schema": SCHEMA,
         "models": {"federated": model_figures(few, SITES, 50)},
         "comparisons": comparisons({"federated": few}, SITES, 50),
+        "modalities": modality_worth(few, SITES, 50),
         "run": {
             "preset": "tiny",
             "partition": "dirichlet",

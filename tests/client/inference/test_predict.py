@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
 from client.inference.predict import predict
 from shared_model.losses import Objective
-from shared_model.metrics.predictions import Predictions
+from shared_model.metrics.predictions import INPUT_MODALITIES, Predictions
 from shared_model.metrics.retrieval import text_to_image
 from shared_model.model import FusionModel, Tokenizer
 from shared_model.statistics import Standardisation
@@ -79,17 +81,15 @@ def test_what_is_predicted_does_not_depend_on_the_batches(model: FusionModel, da
             np.testing.assert_allclose(probability, b.probabilities[task][given], atol=1e-5)
 
 
-def test_each_input_is_graded_alone_and_absent_ones_are_nan(model: FusionModel, dataset: SiteDataset) -> None:
+def test_each_input_is_graded_by_itself_and_absent_ones_are_nan(
+    model: FusionModel, dataset: SiteDataset
+) -> None:
     found = predicted(model, dataset, 16)
     batch = dataset.batch(np.arange(len(dataset)))
-    alone = {
-        "image": model.encode(image=batch.image),
-        "note": model.encode(text=batch.masked_note),
-        "structured": model.encode(structured=batch.structured),
-    }
-    lacking = {"image": "image", "note": "text", "structured": "structured"}
-    for given, encoding in alone.items():
-        here = batch.present[lacking[given]].numpy()
+    values = {"image": batch.image, "text": batch.masked_note, "structured": batch.structured}
+    for given, names in INPUT_MODALITIES.items():
+        encoding = model.encode(**{name: values[name] for name in names})
+        here = np.all([batch.present[name].numpy() for name in names], axis=0)
         for task in ("icdr", "sdrg"):
             probability = found.probabilities[task][given]
             assert np.isnan(probability[~here]).all()
@@ -98,6 +98,23 @@ def test_each_input_is_graded_alone_and_absent_ones_are_nan(model: FusionModel, 
     for task in ("icdr", "sdrg"):
         everything = found.probabilities[task]["all"]
         assert np.allclose(everything.sum(axis=1), 1, atol=1e-5)
+
+
+def test_every_encoder_reads_a_batch_once_whatever_the_number_of_inputs(
+    model: FusionModel, dataset: SiteDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Encoders are the cost; the note is read twice a batch, masked and whole, and once more for its vector."""
+    calls: Counter[str] = Counter()
+    for name in ("image_encoder", "text_encoder", "structured_encoder"):
+        module = getattr(model, name)
+
+        def counted(*inputs: Any, name: str = name, forward: Any = module.forward) -> Any:
+            calls[name] += 1
+            return forward(*inputs)
+
+        monkeypatch.setattr(module, "forward", counted)
+    predicted(model, dataset, len(dataset))
+    assert calls == {"image_encoder": 1, "text_encoder": 3, "structured_encoder": 1}
 
 
 def test_grading_reads_masked_notes_unless_told_otherwise(model: FusionModel, dataset: SiteDataset) -> None:
