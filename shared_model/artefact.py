@@ -99,9 +99,10 @@ def load_artefact(folder: Path, pipeline: str) -> Artefact:
             )
     config = from_toml(folder / "config.toml")
     statistics = _read_json(folder / STANDARDISATION)
-    if statistics.pop("image_pipeline", None) != pipeline:
+    made_with = str(statistics.pop("image_pipeline", None))
+    if made_with != pipeline:
         raise DataError(
-            "the model was made with another version of the image pipeline",
+            f"the model was made with another version of the image pipeline ({made_with:.40}, not {pipeline})",
             where=str(folder / STANDARDISATION),
             fix="use the release of FedFundus that made it, or train again",
         )

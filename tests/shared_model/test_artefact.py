@@ -140,9 +140,11 @@ def test_a_truncated_file_is_refused_by_name(name: str, keep: float, folder: Pat
     assert error.value.fix
 
 
-def test_another_image_pipeline_is_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match="another version of the image pipeline"):
-        load_artefact(folder, "0")
+def test_another_image_pipeline_is_refused_and_both_are_named(folder: Path) -> None:
+    with pytest.raises(
+        DataError, match=rf"another version of the image pipeline \({PIPELINE_VERSION}, not fundus-0\)"
+    ):
+        load_artefact(folder, "fundus-0")
 
 
 @pytest.mark.parametrize(

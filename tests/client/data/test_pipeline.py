@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
-from client.data.pipeline import UnreadablePhotograph, field_of_view, prepare
+from client.data.pipeline import UnreadablePhotograph, decode, field_of_view, prepare
 
 
 def disc(width: int = 200, height: int = 150, radius: int = 60) -> NDArray[np.uint8]:
@@ -88,8 +88,9 @@ def test_a_large_jpeg_decoded_small_looks_like_one_decoded_whole() -> None:
     assert np.abs(exact - drafted).mean() < 2
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(orientation: int) -> None:
+def test_exif_orientation_is_applied(orientation: int, kind: str) -> None:
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -103,7 +104,8 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     stored = upright.transpose(undo[orientation]) if orientation in undo else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    assert np.array_equal(prepare(encoded(stored, exif=exif), 64), prepare(encoded(upright), 64))
+    turned = prepare(encoded(stored, kind, exif=exif, quality=95, subsampling=0), 64).astype(int)
+    assert np.abs(turned - prepare(encoded(upright), 64)).mean() < (2 if kind == "JPEG" else 1e-9)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1"])
@@ -126,28 +128,121 @@ def test_what_is_transparent_is_black() -> None:
     assert (seen == 0).any()
 
 
-@pytest.mark.parametrize("bits", [10, 12, 16])
-def test_deep_greyscale_keeps_its_range(bits: int) -> None:
-    ramp = np.tile(np.linspace(0, 2**bits - 1, 64).astype(np.uint16), (64, 1))
-    pixels = prepare(encoded(Image.fromarray(ramp)), 64)
-    assert pixels[0].max() >= 250
-    assert np.array_equal(pixels[0], pixels[2])
-    assert 110 < pixels[0].mean() < 150
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_deep_greyscale_is_scaled_by_its_declared_depth(kind: str) -> None:
+    ramp = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (64, 1))
+    pixels = np.asarray(decode(encoded(ramp, kind), 64).picture)
+    assert np.abs(pixels[32, :, 0].astype(int) - np.linspace(0, 255, 64)).max() <= 1
+    assert np.array_equal(pixels[..., 0], pixels[..., 2])
+    assert np.asarray(decode(encoded((ramp // 16).astype(np.uint16), kind), 64).picture).max() == 16
+
+
+def test_a_tiff_may_declare_that_it_uses_fewer_bits() -> None:
+    ramp = np.tile(np.linspace(0, 4095, 64).astype(np.uint16), (64, 1))
+    pixels = np.asarray(decode(encoded(ramp, "TIFF", tiffinfo={281: 4095}), 64).picture)
+    assert np.abs(pixels[32, :, 0].astype(int) - np.linspace(0, 255, 64)).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_pixels_without_a_declared_range_are_refused(dtype: Any) -> None:
+    with pytest.raises(UnreadablePhotograph, match="no range is declared"):
+        prepare(encoded(np.ones((40, 40), dtype), "TIFF"), 64)
+
+
+def deep_png(pixels: NDArray[np.uint8], colour: int) -> bytes:
+    """A PNG of 16 bits a channel, which Pillow does not write; colour: PNG's colour type."""
+    rows = b"".join(b"\0" + (row.astype(">u2") * 257).astype(">u2").tobytes() for row in pixels)
+    return png(pixels.shape[1], pixels.shape[0], rows, 16, colour)
+
+
+def test_sixteen_bits_a_channel_are_read() -> None:
+    assert np.abs(prepare(deep_png(disc(), 2), 64).astype(int) - prepare(encoded(disc()), 64)).max() <= 1
+
+
+def ycck(stream: bytes) -> bytes:
+    """A JPEG of inverted CMYK declared to be YCCK by Adobe's mark."""
+    at = stream.index(b"Adobe") + 11
+    return stream[:at] + b"\x02" + stream[at + 1 :]
+
+
+def test_cmyk_and_ycck_are_read_with_adobes_inversion() -> None:
+    y_cb_cr = np.asarray(Image.fromarray(255 - disc()).convert("YCbCr"))
+    inks = np.dstack(
+        [255 - y_cb_cr, np.zeros(disc().shape[:2], np.uint8)]
+    )  # Pillow inverts when it writes CMYK
+    as_ycck = Image.frombytes("CMYK", (200, 150), np.ascontiguousarray(inks).tobytes())
+    whole = prepare(encoded(disc()), 64).astype(int)
+    for data in (
+        encoded(Image.fromarray(disc()).convert("CMYK"), "JPEG", quality=100),
+        ycck(encoded(as_ycck, "JPEG", quality=100)),
+    ):
+        assert np.abs(prepare(data, 64).astype(int) - whole).mean() < 2
+
+
+def test_lab_is_read() -> None:
+    profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    lab = ImageCms.applyTransform(Image.fromarray(disc()), ImageCms.buildTransform(*profiles, "RGB", "LAB"))
+    assert lab is not None
+    assert np.abs(prepare(encoded(lab, "TIFF"), 64).astype(int) - prepare(encoded(disc()), 64)).max() <= 4
+
+
+def test_a_colour_profile_changes_nothing() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for kind in ("JPEG", "PNG", "TIFF"):
+        assert np.array_equal(
+            prepare(encoded(disc(), kind, icc_profile=profile), 64), prepare(encoded(disc(), kind), 64)
+        )
+
+
+def test_a_tiff_of_several_pages_and_an_animated_png_are_refused() -> None:
+    other = [Image.fromarray(255 - disc())]
+    with pytest.raises(UnreadablePhotograph, match="several pages"):
+        prepare(encoded(disc(), "TIFF", save_all=True, append_images=other), 64)
+    with pytest.raises(UnreadablePhotograph, match="animated PNG"):
+        prepare(encoded(disc(), save_all=True, append_images=other), 64)
+
+
+def test_a_thumbnail_beside_the_photograph_does_not_matter() -> None:
+    thumbnail = Image.fromarray(disc()[::4, ::4].copy())
+    thumbnail.encoderinfo = {"tiffinfo": {254: 1}}
+    tiff = encoded(disc(), "TIFF", save_all=True, append_images=[thumbnail])
+    assert np.array_equal(prepare(tiff, 64), prepare(encoded(disc(), "TIFF"), 64))
+    mpo = encoded(disc(), "MPO", quality=90, save_all=True, append_images=[thumbnail])
+    assert np.abs(prepare(mpo, 64).astype(int) - prepare(encoded(disc(), "JPEG", quality=90), 64)).max() <= 2
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "AVIF", "JPEG2000"])
+def test_formats_that_are_not_read_are_refused_by_name(kind: str) -> None:
+    name = {"WEBP": "WebP", "JPEG2000": "JPEG 2000"}.get(kind, kind)
+    with pytest.raises(UnreadablePhotograph, match=rf"^{name} is not read"):
+        prepare(encoded(disc(), kind), 64)
+
+
+def test_heic_is_refused_by_name() -> None:
+    with pytest.raises(UnreadablePhotograph, match=r"^HEIC is not read"):
+        prepare(b"\0\0\0\x18ftypheic" + bytes(100), 64)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"])
+def test_a_tiff_that_was_cut_is_called_damaged_not_unknown(compression: str | None) -> None:
+    whole = encoded(disc(), "TIFF", compression=compression)
+    for kept in (len(whole) // 2, len(whole) - 40):
+        with pytest.raises(UnreadablePhotograph, match="damaged or truncated"):
+            prepare(whole[:kept], 64)
+
+
+def png(width: int, height: int, rows: bytes, depth: int = 8, colour: int = 2) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def bomb(width: int, height: int) -> bytes:
     """A PNG that announces more pixels than it holds."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b"\0" * 999))
-        + chunk(b"IEND", b"")
-    )
+    return png(width, height, b"\0" * 999)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -162,7 +257,6 @@ def test_a_decompression_bomb_is_refused_by_name(side: int) -> None:
     [
         (b"", "the file is empty"),
         (b"hello", "not an image of a known kind"),
-        (b"GIF89a" + bytes(100), "not an image of a known kind"),
         (encoded(disc(), "JPEG")[:-400], "damaged or truncated"),
         (encoded(disc())[:200], "damaged or truncated"),
     ],
