@@ -18,7 +18,6 @@ from client.adapters import Loaded
 from client.adapters.notes import NO_ABNORMALITY
 from client.check.finding import Finding, place_of
 from client.data.identifiers import KINDS, find
-from client.data.notes import mask_grade
 
 if TYPE_CHECKING:
     from shared_model.config.schema import TextEncoderConfig
@@ -47,7 +46,11 @@ class Cut:
 
 @dataclass(frozen=True)
 class NoteSummary:
-    """Counts of records, lengths in tokens without the special ones. own: the encoder's own tokenizer counted."""
+    """Counts of records; lengths in tokens, the special ones not counted.
+
+    different: of distinct notes. no_abnormality: notes that state that nothing was found. state_grade: notes with
+    sentences that grading does not read. read, kept: what the encoder and the fusion cut off.
+    """
 
     notes: int
     missing: int
@@ -61,24 +64,25 @@ class NoteSummary:
     tokenizer: str
 
 
-def note_summary(notes: pd.Series, config: TextEncoderConfig) -> NoteSummary:
+def note_summary(table: pd.DataFrame, config: TextEncoderConfig) -> NoteSummary:
     """How long the notes of a site are, and how much of them a model of this configuration reads.
 
-    notes: one a record, as the model gets them (identifiers masked), missing where there is none.
+    table: canonical, its notes as the model gets them (identifiers masked).
     """
     from shared_model.model import find_tokenizer
 
-    present = notes.dropna()
+    present = table["note"].dropna()
     counts = present.value_counts()
     tokenizer, own = find_tokenizer(config)
     lengths = np.repeat(_lengths(list(counts.index), tokenizer.backend), counts.to_numpy())
-    graded = sum(int(n) for note, n in counts.items() if mask_grade(str(note)) != " ".join(str(note).split()))
+    pairs = table[["note", "masked_note"]].dropna()
+    graded = sum(note.split() != masked.split() for note, masked in pairs.itertuples(index=False))
     return NoteSummary(
         notes=len(present),
-        missing=int(notes.isna().sum()),
+        missing=len(table) - len(present),
         different=len(counts),
         no_abnormality=int((present == NO_ABNORMALITY).sum()),
-        state_grade=graded,
+        state_grade=int(graded),
         longest=int(lengths.max(initial=0)),
         median=int(np.median(lengths)) if len(lengths) else 0,
         read=_cut(lengths, config.maximum_tokens - _SPECIAL),
