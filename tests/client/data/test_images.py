@@ -111,7 +111,7 @@ def test_a_disk_that_fills_up_is_said_and_nothing_is_left(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(images, "_header", full)
+    monkeypatch.setattr(images.PixelWriter, "add", full)
     with pytest.raises(RunError, match="disk is full"):
         build_image_store(loaded.table, tmp_path / "cache" / "photos.npy", 16)
     assert not list((tmp_path / "cache").iterdir())
