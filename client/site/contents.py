@@ -52,14 +52,14 @@ CONTENTS: tuple[Content, ...] = (
         (IMAGES, f"{IMAGES}.json"),
         "the prepared photographs, ready for training",
         True,
-        "cache",
+        "caches",
     ),
     Content(
         "worker state",
         (f"{WORKER}/**/*.safetensors",),
         "the parameters and optimiser moments of each run that never leave the site",
         True,
-        "cache",
+        "worker",
     ),
     Content(
         "answers",

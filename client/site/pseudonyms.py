@@ -35,6 +35,10 @@ class Pseudonyms:
             digest.update(len(encoded).to_bytes(8, "big") + encoded)
         return digest.hexdigest()[:LENGTH]
 
+    def secret(self, purpose: str) -> bytes:
+        """32 bytes that only this site can make, others for every purpose."""
+        return hmac.new(self._salt, b"fedfundus secret 1\0" + purpose.encode(), hashlib.sha256).digest()
+
 
 def normalised(identifier: str) -> str:
     """An id as it is hashed: composed Unicode, no blanks around it. Raises DataError where nothing is left."""

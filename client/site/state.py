@@ -67,6 +67,13 @@ class SiteState:
         """The pseudonym of a visit, whose label is unique within the patient only."""
         return self._pseudonyms.of("visit", patient, label)
 
+    def secret(self, purpose: str) -> bytes:
+        """32 bytes that only this site can make, the same for its whole life, others for every purpose.
+
+        They follow from the salt, which is sealed with the site key: for codes and keyed digests.
+        """
+        return self._pseudonyms.secret(purpose)
+
     def path(self, name: str) -> Path:
         """Where `name` ("excluded", "answers/one.json") lies. Raises ValueError for a name that leads elsewhere."""
         if not all(_PART.match(part) for part in name.split("/")):

@@ -186,6 +186,15 @@ def test_a_pseudonym_never_equals_or_holds_the_id(identifier: str) -> None:
     assert name not in identifier
 
 
+def test_secrets_are_stable_and_others_for_every_purpose_and_site(tmp_path: Path) -> None:
+    state = opened(tmp_path)
+    secrets = [state.secret("ledger"), state.secret("answers")]
+    secrets.append(SiteState.open(tmp_path / "other", tmp_path / "site.key").secret("ledger"))
+    assert len(set(secrets)) == 3
+    assert {len(secret) for secret in secrets} == {32}
+    assert opened(tmp_path).secret("ledger") == secrets[0]
+
+
 def test_an_empty_id_has_no_pseudonym(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="identifier is empty"):
         opened(tmp_path).patient("  ")
