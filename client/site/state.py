@@ -142,7 +142,8 @@ def _claim(folder: Path, key_file: Path) -> None:
     with naming_disk_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         entries = {entry.name for entry in folder.iterdir()} - {LOCK}
-        if entries and not present(folder) and key_file.parent != folder:
+        holds_key = key_file.parent == folder and key_file.name in entries
+        if entries and not present(folder) and not holds_key:
             raise DataError(
                 "The state folder already holds other things.",
                 where=str(folder),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from client.site.pseudonyms import Pseudonyms
 from client.site.state import SiteState
+from client.vault.key import create_key
 from shared_model.errors import DataError, RunError
 
 
@@ -47,10 +48,16 @@ def test_an_existing_folder_that_others_may_enter_is_closed(tmp_path: Path) -> N
 def test_a_folder_that_holds_other_things_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir(mode=0o755)
     (tmp_path / "state" / "thesis.docx").write_text("mine")
-    with pytest.raises(DataError, match="already holds other things"):
-        opened(tmp_path)
+    for key in (tmp_path / "site.key", tmp_path / "state" / "site.key"):
+        with pytest.raises(DataError, match="already holds other things"):
+            SiteState.open(tmp_path / "state", key)
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o755
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["thesis.docx"]
+
+
+def test_the_key_may_lie_in_the_folder_beforehand_under_any_name(tmp_path: Path) -> None:
+    create_key(tmp_path / "state" / "our.key")
+    SiteState.open(tmp_path / "state", tmp_path / "state" / "our.key").write("excluded", b"{}")
 
 
 def test_what_was_written_is_read_by_another_process_and_is_sealed_on_disk(tmp_path: Path) -> None:
