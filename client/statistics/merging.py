@@ -71,10 +71,10 @@ def hold_back(codes: _Ints, patients: _Ints, order: _Ints, minimum: int) -> _Int
 def patients_may_be_told(patients: _Ints, minimum: int) -> bool:
     """Whether the number of patients may stand beside that of photographs.
 
-    Not where a few patients only have several photographs, or one: the difference would count them.
+    Not where few patients or none have several photographs, or one: the difference would count them.
     """
     photographs = np.unique(patients, return_counts=True)[1]
-    return not any(0 < int(few.sum()) < minimum for few in (photographs > 1, photographs == 1))
+    return minimum < 2 or all(int(some.sum()) >= minimum for some in (photographs > 1, photographs == 1))
 
 
 def draw_order(names: Sequence[str], key: bytes) -> _Ints:

@@ -10,12 +10,15 @@ import pytest
 import torch
 
 from client.data.images import ImageStore
+from client.statistics.answers import Answers
+from client.statistics.policy import Policy
+from client.statistics.site_answer import site_answer
 from client.worker import Worker
 from client.worker.resident import resident_model
 from client.worker.simulated import ROOT_VARIABLE, open_worker, simulated_worker
 from server.guard import UpdateGuard
 from shared_model.config import Config
-from shared_model.errors import RunError
+from shared_model.errors import DataError, RunError
 from shared_model.exchange import Payload, shared_tensors, trunk_fingerprint
 from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
@@ -189,3 +192,41 @@ def test_a_model_without_decoders_keeps_no_local_tensors(
     answer = site.train(request_of(site))
     assert np.isfinite(answer.fields["loss"])
     assert not (tmp_path / "bare" / "local.safetensors").exists()
+
+
+def test_a_site_with_too_few_training_patients_does_not_join(
+    tmp_path: Path, records: pd.DataFrame, images: ImageStore, small_config: Callable[..., Config]
+) -> None:
+    few = records[records["split"] == "train"].head(4)
+    site = Worker("a", few, images, small_config(), tmp_path, policy=Policy(minimum_cell=10))
+    with pytest.raises(DataError, match=r"fewer training patients than its policy's minimum of 10") as caught:
+        site.join()
+    assert str(few["patient_id"].nunique()) not in caught.value.what.replace("10", "")
+    under_a_run = Worker("a", few, images, small_config("data.minimum_cell=10"), tmp_path)
+    with pytest.raises(DataError, match="minimum of 10"):
+        under_a_run.join()
+    assert Worker("a", few, images, small_config(), tmp_path).join().fields["examples"] == 4
+
+
+def test_the_policy_of_the_site_rules_over_the_runs_minimum_and_answers_are_kept(
+    tmp_path: Path, records: pd.DataFrame, images: ImageStore, small_config: Callable[..., Config]
+) -> None:
+    policy = Policy(minimum_cell=6, answer=frozenset({"records", "grades"}))
+    config = small_config("data.minimum_cell=0")
+
+    class State(dict[str, bytes]):
+        def read(self, name: str) -> bytes | None:
+            return self.get(name)
+
+        def write(self, name: str, content: bytes) -> None:
+            self[name] = content
+
+    answers = Answers(State(), "run", b"key")
+    site = Worker("a", records, images, config, tmp_path, policy=policy, answers=answers)
+    answer = site.statistics().fields["statistics"]
+    assert answer == site_answer(records, images, policy, key=b"key")
+    assert answer["minimum"] == 6
+    assert answer["absent"]["age"] == "refused"
+    fewer = records[records["patient_id"] != records["patient_id"].iloc[0]].reset_index(drop=True)
+    again = Worker("a", fewer, images, config, tmp_path, policy=policy, answers=answers)
+    assert again.statistics().fields_json() == site.statistics().fields_json()

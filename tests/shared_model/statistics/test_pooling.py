@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.statistics.policy import OPEN
+from client.statistics.policy import OPEN, Policy
 from client.statistics.site_answer import site_answer
 from shared_model.errors import DataError
-from shared_model.records import STRUCTURED, build
-from shared_model.statistics import SiteStatistics, Standardisation, pool
+from shared_model.records import FINDINGS, STRUCTURED, TASKS, build
+from shared_model.statistics import SiteStatistics, Standardisation, pool, summarise
 
 YEARS = st.one_of(st.none(), st.integers(0, 120).map(float))
 FLAG = st.sampled_from([0.0, 1.0, None])
@@ -40,6 +41,7 @@ def site_statistics(table: pd.DataFrame) -> dict[str, Any]:
 def records(rows: list[dict[str, Any]]) -> pd.DataFrame:
     names = [f"r{i}" for i in range(len(rows))]
     columns = {name: [row.get(name) for row in rows] for name in {name for row in rows for name in row}}
+    columns.pop("patient", None)
     return build({"record_id": names, "patient_id": names, "image_path": names, **columns})
 
 
@@ -207,3 +209,118 @@ def test_a_malformed_standardisation_is_refused(spoil: Any) -> None:
     spoil(described)
     with pytest.raises(DataError, match="cannot be understood"):
         Standardisation.from_dict(described)
+
+
+FULL_ROW = st.fixed_dictionaries(
+    {
+        "patient": st.integers(0, 15),
+        "age": YEARS,
+        "diabetes_duration": YEARS,
+        **dict.fromkeys(("sex", "eye", "insulin", "diabetes", "finding_scar", "finding_other"), FLAG),
+        "icdr": st.sampled_from([None, 0, 1, 2, 3, 4]),
+        "sdrg": st.sampled_from([None, 0, 4]),
+    }
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(FULL_ROW, st.integers(0, 4)), max_size=40))
+def test_pooled_statistics_are_those_of_pooled_data(dealt: list[tuple[dict[str, Any], int]]) -> None:
+    """Means, variances, medians, modes and counts, as pandas has them, for any sites."""
+    table = records([row | {"split": "train"} for row, _ in dealt]) if dealt else records([{"split": "test"}])
+    if dealt:
+        table["patient_id"] = [f"{site}-{row['patient']}" for row, site in dealt]
+        table["patient_id"] = table["patient_id"].astype("str")
+    where = np.array([site for _, site in dealt] or [0])
+    pooled = summarise((f"site {s}", site_statistics(table[where == s])) for s in range(5))
+    train = table[table["split"] == "train"]
+    assert (pooled.records, pooled.patients) == (len(train), train["patient_id"].nunique())
+    for name in STRUCTURED:
+        known, value = train[name].dropna(), pooled.values[name]
+        assert value.exact
+        assert value.n == len(known)
+        if len(known):
+            assert value.mean == pytest.approx(known.mean(), rel=1e-12)
+            assert value.variance == pytest.approx(known.var(ddof=0), rel=1e-9, abs=1e-9)
+            assert (value.median, value.mode) == (known.median(), known.mode()[0])
+    for task in TASKS:
+        assert pooled.classes[task].counts == tuple(int((train[task] == grade).sum()) for grade in range(5))
+    for name in FINDINGS:
+        column = train[f"finding_{name}"]
+        assert pooled.findings[name].counts == (int((column == 0).sum()), int((column == 1).sum()))
+
+
+def test_a_minimum_changes_nothing_where_every_cell_has_enough_patients() -> None:
+    rows = [
+        {"age": float(age), "sex": float(age % 2), "icdr": age % 5, "split": "train"}
+        for age in range(121)
+        for _ in range(3)
+    ]
+    table = records([row for row in rows if row["age"] != 7])
+    table = pd.concat([table, records([{"age": 7.0, "sex": 0.0, "icdr": 2, "split": "train"}] * 5)])
+    table["record_id"] = table["patient_id"] = [f"r{i}" for i in range(len(table))]
+    table[["record_id", "patient_id"]] = table[["record_id", "patient_id"]].astype("str")
+    protected = summarise([("a", site_answer(table, None, Policy(minimum_cell=3)))])
+    exact = summarise([("a", site_statistics(table))])
+    assert protected.values["age"] == exact.values["age"]
+    assert protected.values["sex"] == exact.values["sex"]
+    assert protected.classes["icdr"] == exact.classes["icdr"]
+
+
+def test_merged_cells_still_give_a_standardisation_close_to_the_true_one() -> None:
+    draw = np.random.default_rng(3)
+    rows = [
+        {
+            "age": float(np.clip(round(draw.normal(58, 15)), 5, 95)),
+            "diabetes_duration": float(min(60, round(draw.gamma(2, 6)))),
+            "insulin": float(draw.random() < 0.15),
+            "icdr": int(draw.choice(5, p=[0.7, 0.1, 0.1, 0.06, 0.04])),
+            "split": "train",
+        }
+        for _ in range(900)
+    ]
+    table = records(rows)
+    sites = [table.iloc[:60], table.iloc[60:300], table.iloc[300:]]
+    protected = summarise((str(i), site_answer(s, None, Policy())) for i, s in enumerate(sites))
+    for name in ("age", "diabetes_duration"):
+        value, true = protected.values[name], table[name]
+        assert not value.exact
+        assert value.n == 900
+        assert value.mean == pytest.approx(true.mean(), abs=0.6)
+        assert math.sqrt(value.variance) == pytest.approx(true.std(), rel=0.07)
+        assert value.median == pytest.approx(true.median(), abs=1)
+    assert protected.values["insulin"].mean == pytest.approx(table["insulin"].mean(), abs=0.05)
+    shares = np.array(protected.classes["icdr"].counts) / 900
+    assert shares == pytest.approx(table["icdr"].value_counts(normalize=True).sort_index(), abs=0.02)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(FULL_ROW, min_size=12, max_size=40), st.integers(2, 4), st.randoms())
+def test_merged_answers_pool_alike_in_any_order(
+    rows: list[dict[str, Any]], minimum: int, order: random.Random
+) -> None:
+    table = records([row | {"split": "train"} for row in rows])
+    answers = [(str(i), site_answer(table.iloc[i::3], None, Policy(minimum_cell=minimum))) for i in range(3)]
+    pooled = summarise(answers)
+    order.shuffle(answers)
+    assert summarise(answers) == pooled
+    assert all(
+        math.isfinite(value) for value in (*pooled.standardisation().mean, *pooled.standardisation().std)
+    )
+    assert Standardisation.from_dict(json.loads(json.dumps(pooled.standardisation().to_dict())))
+
+
+def test_the_pooled_statistics_are_printed_with_what_was_not_told() -> None:
+    table = records([{"age": 50.0, "sex": 1.0, "icdr": 2, "split": "train"}] * 12)
+    pooled = summarise(
+        [
+            ("north", site_statistics(table)),
+            ("south", site_answer(table, None, Policy(5, frozenset({"grades"})))),
+        ]
+    )
+    text = pooled.render()
+    assert "2 sites, 12 training photographs, 12 patients" in text
+    assert "icdr" in text
+    assert "not told by south: " in text
+    assert "(the site's policy does not answer this)" in text
+    assert json.loads(json.dumps(pooled.to_dict()))["values"]["age"]["mean"] == 50.0
