@@ -63,6 +63,7 @@ class Fields:
         self._mapping = mapping
         self._missing = {plain(text) for text in mapping.missing}
         self._codes = {name: compiled(name, codes) for name, codes in mapping.codes.items()}
+        self._readers: dict[str, Read] = {}
 
     def cell(self, cells: Mapping[str, str], column: str | None) -> str:
         """The text of a column, "" where it is not mapped or the site says that this text means missing."""
@@ -71,6 +72,11 @@ class Fields:
 
     def read(self, field: str) -> Read:
         """How the cells of a field are read."""
+        if field not in self._readers:
+            self._readers[field] = self._reader(field)
+        return self._readers[field]
+
+    def _reader(self, field: str) -> Read:
         coded = field.removeprefix("finding_")
         codes = self._codes.get(coded)
         if codes is None and coded in FINDINGS:

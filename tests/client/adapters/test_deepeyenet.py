@@ -234,7 +234,7 @@ _ENTRIES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=_ENTRIES, cut=st.integers(0, 400))
 def test_no_entry_is_lost_whatever_it_holds(write: Write, entries: list[object], cut: int) -> None:
     expected = 1 + sum(len(entry) if isinstance(entry, dict) and entry else 1 for entry in entries)
