@@ -1,0 +1,167 @@
+"""`fedfundus-site`: the site operator's door.
+
+What it prints on standard output is for the operator; `describe` shows what would leave, and nothing else here
+sends anything anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from client.site.config import SiteConfig, load_site
+from client.site.state import SiteState
+from shared_model.command_line import errors
+from shared_model.command_line import run as run_command
+
+app = typer.Typer(
+    help="Join a federation with a hospital's own data, and see that no patient leaves.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="The site's configuration.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")]
+Patient = Annotated[
+    str | None,
+    typer.Argument(help="The id in your own tables; left out, it is asked for.", show_default=False),
+]
+DEFAULT = Path("site.toml")
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write site.toml.")] = Path("."),
+    data: Annotated[
+        Path | None, typer.Option(help="The data folder; by default the one site.toml is written to.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The site's name; by default the folder's.")] = None,
+    adapter: Annotated[
+        str | None, typer.Option(help="How the data are read; by default told from the folder.")
+    ] = None,
+) -> None:
+    """Write a site.toml with every key explained."""
+    from client.site.init import write_site
+
+    file, chosen = write_site(folder, data or folder, name or folder.resolve().name, adapter)
+    print(f"wrote {file} (adapter: {chosen})")
+    print("next: read it, correct what does not fit, then: fedfundus-site check --config " + str(file))
+
+
+@app.command()
+def quarantine(config_file: ConfigFile = DEFAULT) -> None:
+    """Print the rows that the last check set aside, with their reasons: it names patients, keep it here."""
+    from client.site.contents import QUARANTINE
+
+    _, state = _open(config_file)
+    content = state.read(QUARANTINE)
+    if content is None:
+        errors.print("nothing is in quarantine: no check has set rows aside")
+        return
+    sys.stdout.write(content.decode("utf-8"))
+
+
+@app.command()
+def describe(
+    config_file: ConfigFile = DEFAULT,
+    federation: Annotated[str, typer.Option(help="A federation that was answered before.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Print exactly what this site would tell the coordinator, before it is ever sent."""
+    from client.site.describe import describe_site
+    from shared_model.progress import RunProgress
+
+    config, state = _open(config_file)
+    with RunProgress(errors) as progress, state.lock("describe"):
+        description = describe_site(config, state, progress, federation)
+    if as_json:
+        print(json.dumps(description.message, indent=1, allow_nan=False))
+    else:
+        print(description.text)
+
+
+@app.command()
+def exclude(
+    patient: Patient = None,
+    config_file: ConfigFile = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Bar a patient from all later rounds, delete what is kept of them, and name the runs that used them."""
+    from client.rights.exclude import exclude as bar
+    from client.site.prepare import readable_table
+
+    config, state = _open(config_file)
+    exclusion = bar(state, _asked(patient), readable_table(config))
+    if as_json:
+        print(json.dumps(asdict(exclusion), indent=1))
+        return
+    print(
+        "excluded from all later rounds" if exclusion.new else "was excluded before; nothing is left to use"
+    )
+    for line in exclusion.removed:
+        print(f"removed: {line}")
+    for use in exclusion.runs:
+        print(
+            f"used by run {use.run} of federation {use.federation}, rounds {use.first_round} to {use.last_round}"
+        )
+    for notice in exclusion.notices:
+        errors.print(f"notice: {notice}", markup=False)
+
+
+@app.command()
+def include(patient: Patient = None, config_file: ConfigFile = DEFAULT) -> None:
+    """Take an exclusion back, where an id was mistyped or a patient agrees anew."""
+    from client.rights.exclude import include as allow
+
+    _, state = _open(config_file)
+    print("included again" if allow(state, _asked(patient)) else "was not excluded: nothing changed")
+
+
+@app.command()
+def purge(
+    config_file: ConfigFile = DEFAULT,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this the list is only shown.")] = False,
+) -> None:
+    """Remove everything the system keeps at this site, its key last. Your own data are not touched."""
+    from client.rights.purge import listing
+    from client.rights.purge import purge as remove
+
+    config = load_site(config_file)
+    held = listing(config.state, config.key)
+    for kept in held:
+        print(f"{kept.path}  {kept.bytes / 2**20:,.1f} MB  {kept.what}")
+    if not held:
+        print("nothing is kept")
+        return
+    if not yes:
+        errors.print("nothing was removed; repeat with --yes to remove it, which cannot be undone")
+        raise typer.Exit(1)
+    purged = remove(config.state, config.key)
+    print(f"removed {purged.removed} files")
+    for left in purged.left:
+        errors.print(f"left: {left}", markup=False)
+
+
+def _asked(patient: str | None) -> str:
+    """The id given, or asked for without showing it: a command line stays in the shell's history."""
+    found: str = patient or typer.prompt("patient id", hide_input=True)
+    return found
+
+
+def _open(config_file: Path) -> tuple[SiteConfig, SiteState]:
+    config = load_site(config_file)
+    return config, SiteState.open(config.state, config.key, encrypt=config.storage.encrypt)
+
+
+def main() -> None:
+    """Run a command; see shared_model.command_line."""
+    run_command(
+        app,
+        interrupted="what was read so far is kept, and the same command goes on from there",
+        memory="use fewer resources.processes in site.toml",
+    )

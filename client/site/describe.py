@@ -1,0 +1,102 @@
+"""What would leave this site, shown before anything does: the answers to `join` and to round 0, and each round's kinds.
+
+The figures come from the very functions that answer the coordinator, so that what is printed is what would be sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from client.privacy.ledger import Ledger
+from client.site.config import SiteConfig
+from client.site.contents import LEDGER
+from client.site.prepare import image_size, prepare
+from client.site.state import SiteState
+from client.statistics.answers import Answers, Told
+from client.statistics.describe import render
+from client.statistics.policy import Policy, require_enough_patients
+from shared_model.progress import RunProgress
+from shared_model.version import PACKAGE_VERSION
+
+EVERY_ROUND = (
+    "the change of the shared parameters (never the decoders or any other local part)",
+    "the round's number, the registered count of training photographs, mean training losses, loss weights, seconds",
+    "on validation photographs: how many, the summed loss, a confusion matrix for each of ICDR and SDRG",
+)
+NEVER = "photographs, notes, rows, names, ids, dates, paths, pseudonyms; and of an error all but our own first sentence"
+
+
+@dataclass(frozen=True)
+class Description:
+    """message: exactly what would be sent, by call; text: the same for a person."""
+
+    message: dict[str, Any]
+    text: str
+
+
+def describe_site(
+    config: SiteConfig, state: SiteState, progress: RunProgress, federation: str = ""
+) -> Description:
+    """The answers this site would give now; nothing is stored, sent or charged.
+
+    federation: whose earlier answer counts, where there is one. Raises DataError for data that cannot be used and
+    AnswerRefused where the site would not answer.
+    """
+    policy = statistics_policy(config)
+    size = image_size(config)
+    prepared = prepare(
+        config,
+        state,
+        size,
+        lambda done, total: progress.update("reading photographs", done, total, unit="files"),
+    )
+    train = prepared.table[prepared.table["split"] == "train"]
+    require_enough_patients(train["patient_id"].nunique(), policy)
+    told = answers(config, state, federation).preview(prepared.table, prepared.images, policy)
+    join = {"site": config.site.name, "version": PACKAGE_VERSION, "examples": len(train)}
+    message: dict[str, Any] = {"join": join} if "join" in config.policy.calls else {}
+    if "statistics" in config.policy.calls:
+        message["statistics"] = told.answer
+    return Description(message, _text(config, join, told, size))
+
+
+def statistics_policy(config: SiteConfig) -> Policy:
+    """The rules for statistics in a site.toml."""
+    section = config.policy
+    return Policy(section.minimum_cell, frozenset(section.statistics), section.statistics_epsilon)
+
+
+def answers(config: SiteConfig, state: SiteState, federation: str) -> Answers:
+    """What `federation` is told by this site, beside everything told before."""
+    key = state.secret("statistics")
+    limit = config.policy.epsilon_limit or None
+    ledger = Ledger(state.folder / LEDGER, state.secret("ledger"), limit)
+    return Answers(state, federation, key, ledger)
+
+
+def _text(config: SiteConfig, join: dict[str, Any], told: Told, size: int) -> str:
+    calls = config.policy.calls
+    lines = ["What leaves this site, and to whom: the coordinator of a federation it has joined.", ""]
+    if "join" in calls:
+        lines += [
+            f"When joining: site {join['site']}, package version {join['version']}, "
+            f"{join['examples']} training photographs,",
+            "  and the names, shapes and fingerprint of the model's tensors, which say nothing of the data.",
+            "",
+        ]
+    if "statistics" in calls:
+        again = " (the stored answer)" if told.origin == "stored" else ""
+        lines += [f"Once, before the first round{again}: statistics of training patients.", ""]
+        lines += [f"  {line}".rstrip() for line in render(told.answer).splitlines()]
+        lines += [
+            "",
+            f"  Colour channels are of photographs at {size} pixels; a run may use another size.",
+            "",
+        ]
+    if "train" in calls:
+        lines += ["Every round:", *(f"  - {item}" for item in EVERY_ROUND), ""]
+    refused = [call for call in ("join", "statistics", "train", "evaluate") if call not in calls]
+    if refused:
+        lines += [f"Refused by policy.calls in site.toml: {', '.join(refused)}.", ""]
+    return "\n".join([*lines, f"Never: {NEVER}."])
