@@ -7,7 +7,7 @@ Byte-identical copies are certain; near-duplicates are a judgement and are only 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -33,7 +33,7 @@ class Copies:
     table: canonical, with its split where it is known; source, lines: see Loaded.
     """
 
-    def __init__(self, table: pd.DataFrame, source: str, lines: dict[str, int]) -> None:
+    def __init__(self, table: pd.DataFrame, source: str, lines: Mapping[str, int]) -> None:
         self._columns = table.set_index("record_id")
         self._source = source
         self._lines = lines

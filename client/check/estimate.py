@@ -42,9 +42,9 @@ Say = Callable[[str], None]
 class Estimate:
     """What the steps took, and what a round would.
 
-    problem: "" or why there is no figure. steps: how many were timed; step_seconds: one training step; grading_seconds: one photograph graded;
-    peak_bytes: most memory the trial held; free_bytes: what was free before. Measured with `threads` threads and
-    `batch_size` photographs a step, every note as long as the model reads.
+    problem: "" or why there is no figure. steps: how many were timed; step_seconds: one of them;
+    grading_seconds: one photograph graded; peak_bytes: most memory the trial held; free_bytes: what was free
+    before. Measured with `threads` threads and `batch_size` photographs a step, notes as long as the model reads.
     """
 
     preset: str
@@ -71,8 +71,8 @@ class Estimate:
         return [
             f"Preset {self.preset} on this machine: about {duration(self.round_seconds)} a round and "
             f"{self.peak_bytes / _GB:.1f} GB of memory ({self.free_bytes / _GB:.1f} GB were free).",
-            f"Measured: {self.steps} training step(s) of {self.batch_size} photographs, {self.step_seconds:.2f} s each, and "
-            f"grading, {self.grading_seconds:.3f} s a photograph, on noise, with {self.threads} thread(s). "
+            f"Measured: {self.steps} training step(s) of {self.batch_size} photographs, {self.step_seconds:.2f} s "
+            f"each, and grading, {self.grading_seconds:.3f} s a photograph, on noise, with {self.threads} thread(s). "
             f"Extrapolated: {self.local_steps} steps and {self.validated} validation photographs. "
             "Reading photographs and sending parameters are not in it.",
         ]

@@ -28,6 +28,7 @@ class Finding:
     count: int
     fix: str
     rows: tuple[str, ...] = ()
+    lines: tuple[int, ...] = ()  # of the source table, all of them; filled in from rows where it is empty
 
 
 def place(table: str, lines: Iterable[int], column: str = "") -> str:

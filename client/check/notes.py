@@ -6,8 +6,8 @@ counted here. Everything is counted by record, since a note that many records sh
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,9 @@ import pandas as pd
 from client.adapters import Loaded
 from client.adapters.notes import NO_ABNORMALITY
 from client.check.finding import Finding, place_of
-from client.data.identifiers import KINDS, find
+from client.data.identifiers import KINDS, Identifier, find, mask
+from client.data.notes import mask_grade
+from shared_model.records import TEXT
 
 if TYPE_CHECKING:
     from shared_model.config.schema import TextEncoderConfig
@@ -116,12 +118,36 @@ def length_findings(loaded: Loaded, summary: NoteSummary) -> list[Finding]:
     return findings
 
 
-def identifier_findings(loaded: Loaded, *, masked: bool) -> list[Finding]:
+def find_all(notes: pd.Series) -> dict[str, list[Identifier]]:
+    """The identifiers of every different note."""
+    return {note: find(note) for note in notes.dropna().unique()}
+
+
+def masked_table(table: pd.DataFrame, found: Mapping[str, list[Identifier]]) -> pd.DataFrame:
+    """The table with its notes as they are used: every identifier replaced by its kind."""
+    masks = {note: mask(note, held) for note, held in found.items() if held}
+    graded = {text: mask_grade(text) for text in masks.values()}
+    changed = table["note"].map(masks)
+    return table.assign(
+        note=table["note"].mask(changed.notna(), changed).astype(TEXT),
+        masked_note=table["masked_note"].mask(changed.notna(), changed.map(graded)).astype(TEXT),
+    )
+
+
+def identifier_findings(
+    loaded: Loaded, found: Mapping[str, list[Identifier]], *, masked: bool
+) -> list[Finding]:
     """One finding a kind of identifier that stands in some note; masked: whether the policy masks them.
 
     loaded: as read with `mask_identifiers=False`, since a masked note no longer says what it held.
     """
-    records, places = _identified(loaded.table["note"], loaded.table["record_id"])
+    records: dict[str, list[str]] = defaultdict(list)
+    places: Counter[str] = Counter()
+    for note, record in zip(loaded.table["note"], loaded.table["record_id"], strict=True):
+        kinds = [identifier.kind for identifier in found.get(note, ())] if isinstance(note, str) else []
+        places.update(kinds)
+        for kind in set(kinds):
+            records[kind].append(record)
     if masked:
         treatment = "They are masked before anything reads the notes"
         fix = "Remove them at the source if you can: what stands without a title or a label is not found."
@@ -141,20 +167,6 @@ def identifier_findings(loaded: Loaded, *, masked: bool) -> list[Finding]:
         for kind in KINDS
         if records[kind]
     ]
-
-
-def _identified(notes: pd.Series, records: Iterable[str]) -> tuple[dict[str, list[str]], dict[str, int]]:
-    """Kind -> records whose note holds it, and kind -> places in all; each different note is searched once."""
-    kinds_of = {note: [found.kind for found in find(note)] for note in notes.dropna().unique()}
-    held: dict[str, list[str]] = defaultdict(list)
-    places: dict[str, int] = defaultdict(int)
-    for note, record in zip(notes, records, strict=True):
-        kinds = kinds_of.get(note, []) if isinstance(note, str) else []
-        for kind in kinds:
-            places[kind] += 1
-        for kind in set(kinds):
-            held[kind].append(record)
-    return held, places
 
 
 def _lengths(notes: list[str], backend: Callable[..., object]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

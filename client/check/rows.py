@@ -126,6 +126,7 @@ def _refused(problems: pd.DataFrame, source: str) -> list[Finding]:
             count=int(found["row"].nunique()),
             fix=kind.fix,
             rows=tuple(found["record"]),
+            lines=tuple(sorted(set(found["row"]))),
         )
         for (kind, column), found in grouped.items()
     ]
@@ -145,6 +146,7 @@ def _unread(unread: pd.DataFrame, source: str) -> list[Finding]:
                 count=len(found),
                 fix=kind.fix,
                 rows=tuple(found["record"]),
+                lines=tuple(sorted(set(found["row"]))),
             )
         )
     return findings

@@ -20,7 +20,6 @@ from shared_model.losses import Batch, Objective
 from shared_model.model import TextBatch, build_model
 from shared_model.records import GRADES, MODALITIES, STRUCTURED, TASKS
 
-
 MOST_STEPS = 3
 ENOUGH_SECONDS = 20.0  # no further step is begun after so much timing
 

@@ -13,6 +13,8 @@ from client.check.finding import LEVELS, Finding
 from client.check.summary import Summary
 
 READY, WARNINGS, CANNOT = 0, 1, 2
+# Of the warnings, those that no training is the worse for.
+_HARMLESS = ("identifier_in_header", "identifier_in_note", "photograph_without_row", "memory_short")
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Verdict:
 
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:
-    """What stops the site first, then what costs most rows, then what concerns most."""
-    return sorted(findings, key=lambda finding: (LEVELS.index(finding.level), -finding.count, finding.kind))
+    """What stops the site first, then what costs most rows, then what concerns most; what does no harm last."""
+    return sorted(findings, key=lambda f: (LEVELS.index(f.level), f.kind in _HARMLESS, -f.count, f.kind))
 
 
 def decide(summary: Summary | None, findings: Sequence[Finding]) -> Verdict:

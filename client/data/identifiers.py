@@ -9,7 +9,7 @@ that stands alone is not found. Every pattern is bounded or possessive, so that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,6 +113,7 @@ _PHONE_SHAPES = (
 )
 _LABELLED_SHAPES = (
     *_PHONE_SHAPES,
+    r"0?\d{2}[ .-]{1,2}9?\d{4}[ .-]?\d{4}(?!\d)",
     r"\d{3,5}[ .-]\d{4}(?!\d)",
     r"\d{2,3}[ .-]\d{3,4}[ .-]\d{3,5}(?!\d)",
     r"\d{7,14}(?!\d)",
@@ -138,10 +139,13 @@ def find(text: str) -> list[Identifier]:
     return sorted(found)
 
 
-def mask(text: str) -> str:
-    """The text with each identifier replaced by its kind: `Seen by Dr. [name], DOB [date_of_birth].`"""
+def mask(text: str, found: Sequence[Identifier] | None = None) -> str:
+    """The text with each identifier replaced by its kind: `Seen by Dr. [name], DOB [date_of_birth].`
+
+    found: what find() gave for this text, where that is known already.
+    """
     pieces, at = [], 0
-    for identifier in find(text):
+    for identifier in find(text) if found is None else found:
         pieces += [text[at : identifier.start], f"[{identifier.kind}]"]
         at = identifier.end
     return "".join([*pieces, text[at:]])

@@ -1,0 +1,175 @@
+"""The whole of `fedfundus-site check`: read the table, measure the photographs, judge both, say what to do.
+
+Everything it finds stays in the site's state or in the result; nothing is sent anywhere. Photographs that were
+measured before are not read again, so that an interrupted check goes on and a second one is quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from client.adapters import Loaded, load
+from client.check import estimate as estimation
+from client.check import verdict as judging
+from client.check.contradictions import contradictions
+from client.check.copies import Copies
+from client.check.finding import Finding
+from client.check.measure import measure
+from client.check.measurement import Measurement
+from client.check.notes import find_all, identifier_findings, length_findings, masked_table, note_summary
+from client.check.photographs import photograph_findings, unreadable_rows
+from client.check.quarantine import quarantined, write_quarantine
+from client.check.rows import row_findings
+from client.check.summary import Summary, summarise
+from client.check.verdict import Verdict, ordered
+from client.data.duplicates import identical_photographs
+from client.rights.exclude import excluded
+from client.site.config import SiteConfig
+from client.site.contents import MEASUREMENTS
+from client.site.prepare import split_of
+from client.site.state import SiteState
+from shared_model.config import load_config
+from shared_model.errors import DataError, FedFundusError
+from shared_model.records import TEXT
+
+Progress = Callable[[str, int, int], None]  # what is done, how many of how many
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Everything check has to say. findings: as they are shown, the gravest first; source: the table's name.
+
+    summary, estimate: None where the data could not be read, or nobody asked. error: what the adapter said, with
+    places that stay on this screen. notices: the adapter's sentences.
+    """
+
+    site: str
+    source: str
+    verdict: Verdict
+    findings: list[Finding]
+    summary: Summary | None = None
+    estimate: estimation.Estimate | None = None
+    error: FedFundusError | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 ready, 1 usable with warnings, 2 cannot join."""
+        return self.verdict.code
+
+
+def run_check(
+    config: SiteConfig, state: SiteState, *, progress: Progress | None = None, estimate: bool = True
+) -> CheckResult:
+    """Check a site's data. Hold `state.lock("check")` around it.
+
+    progress: called with what is being done, done and total. estimate: whether to time training steps where that
+    is not known of this machine. Interrupted by Ctrl-C it keeps what was measured. Raises ConfigError for options
+    that do not fit the adapter and RunError where the state cannot be written.
+    """
+    report = progress or (lambda what, done, total: None)
+    try:
+        read = load(config.folder, config.data.adapter, options=config.options, mask_identifiers=False)
+    except DataError as error:
+        return _unreadable(config, error)
+    loaded, left_out = _without_excluded(read, state)
+    table = loaded.table
+    by_path = measure(
+        list(table["image_path"]),
+        processes=config.resources.processes or None,
+        journal=state.journal(MEASUREMENTS),
+        progress=lambda done, total: report("photographs", done, total),
+    )
+    measured = {r: by_path[p] for r, p in zip(table["record_id"], table["image_path"], strict=True)}
+    write_quarantine(state, quarantined(loaded, unreadable_rows(table, measured)))
+    return _judged(config, state, loaded, measured, left_out, report, estimate)
+
+
+def _judged(
+    config: SiteConfig,
+    state: SiteState,
+    loaded: Loaded,
+    measured: Mapping[str, Measurement],
+    left_out: int,
+    report: Progress,
+    estimate: bool,
+) -> CheckResult:
+    preset = config.resources.preset
+    found = find_all(loaded.table["note"])
+    findings = [*row_findings(loaded), *photograph_findings(loaded, measured)]
+    findings += identifier_findings(loaded, found, masked=config.policy.mask_identifiers)
+    lost = unreadable_rows(loaded.table, measured)
+    usable = loaded.table[~loaded.table["record_id"].isin(lost)].reset_index(drop=True)
+    digests = {record: m.sha256 for record, m in measured.items() if m.sha256 and not m.problem}
+    usable, torn = _split(usable, config, state, digests)
+    findings += [*torn, *contradictions(replace(loaded, table=usable))]
+    findings += _copies(usable, loaded, measured, digests)
+    used = masked_table(usable, found) if config.policy.mask_identifiers else usable
+    notes = note_summary(used, load_config(preset).model.text)
+    summary = summarise(loaded, used, measured, notes, excluded=left_out)
+    findings += length_findings(loaded, notes)
+    findings += [*judging.blocking(summary, config.policy.minimum_cell), *judging.shortcomings(summary)]
+    made = None
+    if estimate:
+        report(f"a few training steps of preset {preset}", 0, 1)
+        made = estimation.estimate(preset, summary.sides["validation"][1], state)
+        report(f"a few training steps of preset {preset}", 1, 1)
+        findings += estimation.findings(made)
+    return CheckResult(
+        config.site.name,
+        loaded.source,
+        judging.decide(summary, findings),
+        [_with_lines(finding, loaded) for finding in ordered(findings)],
+        summary,
+        made,
+        notices=tuple(loaded.notices),
+    )
+
+
+def _unreadable(config: SiteConfig, error: DataError) -> CheckResult:
+    finding = Finding(
+        "data_unusable",
+        "blocks",
+        error.what,
+        "the data folder",
+        0,
+        "The message below the verdict says where.",
+    )
+    return CheckResult(config.site.name, "", judging.decide(None, [finding]), [finding], error=error)
+
+
+def _without_excluded(loaded: Loaded, state: SiteState) -> tuple[Loaded, int]:
+    """The records of patients who are not barred, and how many patients are."""
+    barred = excluded(state)
+    patients = {name: state.patient(name) for name in loaded.table["patient_id"].unique()}
+    gone = loaded.table["patient_id"].map(patients).isin(barred)
+    unread = loaded.unread[~loaded.unread["record"].isin(loaded.table.loc[gone, "record_id"])]
+    kept = replace(loaded, table=loaded.table[~gone].reset_index(drop=True), unread=unread)
+    return kept, loaded.table.loc[gone, "patient_id"].nunique()
+
+
+def _split(
+    table: pd.DataFrame, config: SiteConfig, state: SiteState, digests: Mapping[str, str]
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """The table with the sides its patients will have, or the finding that they cannot be drawn."""
+    patients = {name: state.patient(name) for name in table["patient_id"].unique()}
+    hidden = table.assign(patient_id=table["patient_id"].map(patients).astype(TEXT))
+    try:
+        return table.assign(split=split_of(hidden, config, digests)["split"]), []
+    except DataError as error:
+        return table, [Finding("split_contradicts", "blocks", error.what, "split.csv", 0, error.fix)]
+
+
+def _copies(
+    table: pd.DataFrame, loaded: Loaded, measured: Mapping[str, Measurement], digests: Mapping[str, str]
+) -> list[Finding]:
+    copies = Copies(table, loaded.source, loaded.lines)
+    return copies.identical(identical_photographs(table, digests))
+
+
+def _with_lines(finding: Finding, loaded: Loaded) -> Finding:
+    lines = sorted({loaded.lines[record] for record in finding.rows if record in loaded.lines})
+    return finding if finding.lines or not lines else replace(finding, lines=tuple(lines))
