@@ -1,6 +1,7 @@
 """No count of a few patients leaves, nor can one be worked out: small cells join their neighbours.
 
-Cells are added up from the left until a group holds the minimum of distinct patients; what remains at the end
+Patients decide and photographs are counted: cells are added up from the left until a group holds the minimum
+of distinct patients, however many photographs they have; what remains at the end
 joins the last group, and a table that never gets there is withheld. Empty cells are absorbed like any other
 small one. Then every cell of a merged group could be any of `minimum` values at least: one but the last of its
 group may hold 0 to minimum - 1 patients, the last whatever completes the group. (Were empty cells published, a

@@ -19,9 +19,11 @@ from client.statistics.policy import Policy, require_enough_patients
 from client.statistics.site_answer import site_answer
 from client.training.loop import train
 from client.training.validation import Validation, validate
+from client.vault import Vault
 from client.worker.local_state import LocalState
 from client.worker.resident import resident_model
 from shared_model.config import Config
+from shared_model.errors import ConfigError
 from shared_model.exchange import Payload, parameter_kinds, shared_tensors, trunk_fingerprint, write_tensors
 from shared_model.losses import Objective
 from shared_model.statistics import Standardisation
@@ -32,7 +34,8 @@ class Worker:
     """One site. table: canonical records with their splits; images: their photographs; folder: its own disk.
 
     policy: what it answers and how small a count may be, by default the run's minimum and everything. answers:
-    what it has told before, without which (in simulation) every question is answered anew.
+    what it has told before, without which (in simulation) every question is answered anew. vault: seals what
+    stays in `folder`.
     """
 
     def __init__(
@@ -45,14 +48,21 @@ class Worker:
         *,
         policy: Policy | None = None,
         answers: Answers | None = None,
+        vault: Vault | None = None,
     ) -> None:
         self.site = site
         self.config = config
         self._policy = policy or Policy(minimum_cell=config.data.minimum_cell)
+        if self._policy.epsilon and answers is None:
+            raise ConfigError(
+                "statistics with noise need the answers kept and the ledger that they are charged to",
+                where="policy.statistics_epsilon",
+                fix="open the site's answers, or set it to 0",
+            )
         self._answers = answers
         self._table = table
         self._images = images
-        self._local = LocalState(folder)
+        self._local = LocalState(folder, vault)
         self._dataset: SiteDataset | None = None
         self._standardisation: dict[str, Any] = {}
 

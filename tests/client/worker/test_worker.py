@@ -18,7 +18,7 @@ from client.worker.resident import resident_model
 from client.worker.simulated import ROOT_VARIABLE, open_worker, simulated_worker
 from server.guard import UpdateGuard
 from shared_model.config import Config
-from shared_model.errors import DataError, RunError
+from shared_model.errors import ConfigError, DataError, RunError
 from shared_model.exchange import Payload, shared_tensors, trunk_fingerprint
 from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
@@ -206,6 +206,13 @@ def test_a_site_with_too_few_training_patients_does_not_join(
     with pytest.raises(DataError, match="minimum of 10"):
         under_a_run.join()
     assert Worker("a", few, images, small_config(), tmp_path).join().fields["examples"] == 4
+
+
+def test_noise_is_never_drawn_where_nothing_is_charged(
+    tmp_path: Path, records: pd.DataFrame, images: ImageStore, small_config: Callable[..., Config]
+) -> None:
+    with pytest.raises(ConfigError, match="ledger"):
+        Worker("a", records, images, small_config(), tmp_path, policy=Policy(epsilon=1.0))
 
 
 def test_the_policy_of_the_site_rules_over_the_runs_minimum_and_answers_are_kept(
