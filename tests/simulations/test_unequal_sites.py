@@ -66,6 +66,13 @@ def test_each_site_trains_by_the_losses_that_its_records_support(unequal: Path) 
             assert sum(held["loss_weights"].values()) == pytest.approx(1)
 
 
+def test_what_one_site_holds_is_known_to_the_model(unequal: Path) -> None:
+    """Insulin and duration are recorded at paulista alone, notes at ipiranga alone."""
+    standardisation = json.loads((unequal / "model" / "standardisation.json").read_text())
+    assert all(standardisation["available"])
+    assert standardisation["notes"]
+
+
 def test_no_figure_is_made_up_for_what_a_site_lacks(document: dict[str, Any]) -> None:
     everything = document["models"]["federated"]
     for site, lost in (("moema", ("note", "structured")), ("paulista", ("note",))):
