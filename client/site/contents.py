@@ -62,6 +62,20 @@ CONTENTS: tuple[Content, ...] = (
         "worker",
     ),
     Content(
+        "estimate",
+        ("estimate.json",),
+        "how long a training step takes on this machine, so that check need not time it again",
+        False,
+        kept="it says nothing of the data",
+    ),
+    Content(
+        "registered counts",
+        (f"{WORKER}/**/registered.json",),
+        "how many training photographs each run was told that there are",
+        False,
+        kept="a run refuses updates of a site whose count has changed, and a change would tell of an exclusion",
+    ),
+    Content(
         "answers",
         (f"{ANSWERS}/**/*",),
         "the statistics this site has answered, so that a question is answered once",

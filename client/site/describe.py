@@ -36,15 +36,21 @@ class Description:
 
 
 def describe_site(
-    config: SiteConfig, state: SiteState, progress: RunProgress, federation: str = ""
+    config: SiteConfig,
+    state: SiteState,
+    progress: RunProgress,
+    federation: str = "",
+    *,
+    size: int | None = None,
 ) -> Description:
     """The answers this site would give now; nothing is stored, sent or charged.
 
-    federation: whose earlier answer counts, where there is one. Raises DataError for data that cannot be used and
+    federation: whose earlier answer counts, where there is one. size: side of the photographs in pixels, by default
+    that of the preset the site counts on. Raises DataError for data that cannot be used and
     AnswerRefused where the site would not answer.
     """
     policy = statistics_policy(config)
-    size = image_size(config)
+    size = size or image_size(config)
     prepared = prepare(
         config,
         state,

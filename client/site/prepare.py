@@ -16,12 +16,12 @@ from client.data.images import ImageStore, build_image_store
 from client.data.split import assign_splits
 from client.rights.exclude import excluded
 from client.site.config import SiteConfig
+from client.site.contents import IMAGES
 from client.site.state import SiteState
 from shared_model.config import load_config
 from shared_model.errors import DataError, FedFundusError
 from shared_model.records import FINDINGS, STRUCTURED, TEXT
 
-IMAGES = "images.npy"
 _SALTED_SEED = 0  # the split follows from salted ids, so the seed need not be secret, nor may a run choose it
 
 Progress = Callable[[int, int], None]
@@ -39,12 +39,13 @@ class Prepared:
     notices: list[str]
 
 
-def read(config: SiteConfig) -> Loaded:
-    """The site's records under the hospital's own ids, as its adapter gives them."""
+def read(config: SiteConfig, *, mask_notes: bool = True) -> Loaded:
+    """The site's records under the hospital's own ids, as its adapter gives them; mask_notes as for `load`."""
     return load(
         config.folder,
         config.data.adapter,
         options=config.options,
+        mask_notes=mask_notes,
         mask_identifiers=config.policy.mask_identifiers,
     )
 
@@ -57,12 +58,19 @@ def readable_table(config: SiteConfig) -> pd.DataFrame | None:
         return None
 
 
-def prepare(config: SiteConfig, state: SiteState, size: int, progress: Progress | None = None) -> Prepared:
+def prepare(
+    config: SiteConfig,
+    state: SiteState,
+    size: int,
+    progress: Progress | None = None,
+    *,
+    mask_notes: bool = True,
+) -> Prepared:
     """Everything a worker of this site needs; size: side of the photographs in pixels, the model's.
 
     Raises DataError where nobody is left to train on.
     """
-    loaded = pseudonymous(read(config), state)
+    loaded = pseudonymous(read(config, mask_notes=mask_notes), state)
     table = keep_back(loaded.table, config.policy.share)
     barred = excluded(state)
     allowed = table[~table["patient_id"].isin(barred)].reset_index(drop=True)

@@ -1,0 +1,124 @@
+"""The worker of a hospital: the same worker as in simulation, behind its operator's policy and its patients' rights.
+
+Before every answer it looks who has been excluded, so that an exclusion counts from the next call on, in a run
+that is under way too; before every round it writes down whom the round is trained on. The number of training
+photographs that it reports stays the one it registered when it joined: a change would tell of an exclusion.
+"""
+
+from __future__ import annotations
+
+import json
+
+from client.rights.exclude import excluded
+from client.rights.participation import record_participation
+from client.rights.retention import expire
+from client.site.config import Call, SiteConfig
+from client.site.contents import WORKER
+from client.site.describe import answers, statistics_policy
+from client.site.prepare import Prepared, prepare
+from client.site.state import SiteState
+from client.worker.worker import Worker
+from shared_model.config import Config
+from shared_model.errors import DataError
+from shared_model.exchange import Payload
+
+_PATIENCE = 300.0  # seconds that a call waits for a command of the operator
+
+
+class SiteWorker:
+    """One hospital in one run.
+
+    config, state: of the site. plan: the run's configuration, of which the data section has no say here. run,
+    federation: their names, letters, digits, hyphens and underscores.
+    """
+
+    def __init__(
+        self, config: SiteConfig, state: SiteState, plan: Config, *, run: str, federation: str
+    ) -> None:
+        self._config = config
+        self._state = state
+        self._plan = plan
+        self._run = run
+        self._federation = federation
+        self._barred: set[str] | None = None
+        self._prepared: Prepared | None = None
+        self._worker: Worker | None = None
+
+    def join(self) -> Payload:
+        """As Worker.join; what it registers stays registered for the life of the run."""
+        self._require("join")
+        with self._state.lock("join", wait=_PATIENCE):
+            answer = self._current().join()
+            answer.fields["examples"] = self._registered(int(answer.fields["examples"]))
+        return answer
+
+    def statistics(self) -> Payload:
+        """As Worker.statistics, of what the site's policy answers."""
+        self._require("statistics")
+        with self._state.lock("statistics", wait=_PATIENCE):
+            return self._current().statistics()
+
+    def train(self, request: Payload) -> Payload:
+        """As Worker.train; who is trained on is on record before anything is."""
+        self._require("train")
+        with self._state.lock("round", wait=_PATIENCE):
+            worker = self._current()
+            number = int(request.fields["round"])
+            record_participation(
+                self._state, self._run, self._federation, self._training_patients(), round_number=number
+            )
+            answer = worker.train(request)
+            answer.fields["examples"] = self._registered(int(answer.fields["examples"]))
+        return answer
+
+    def evaluate(self, request: Payload) -> Payload:
+        """As Worker.evaluate."""
+        self._require("evaluate")
+        with self._state.lock("evaluate", wait=_PATIENCE):
+            return self._current().evaluate(request)
+
+    def _require(self, call: Call) -> None:
+        if call not in self._config.policy.calls:
+            raise DataError(
+                f"this site's policy does not allow the call {call!r}",
+                where="policy.calls",
+                fix="the site's operator decides this in site.toml",
+            )
+
+    def _current(self) -> Worker:
+        """The worker over everybody who may be used now."""
+        barred = excluded(self._state)
+        if self._worker is None or barred != self._barred:
+            expire(self._state, self._config.retention.model_dump())
+            self._prepared = prepare(
+                self._config,
+                self._state,
+                self._plan.model.image.size,
+                mask_notes=self._plan.losses.mask_notes,
+            )
+            self._barred = barred
+            self._worker = Worker(
+                self._config.site.name,
+                self._prepared.table,
+                self._prepared.images,
+                self._plan,
+                self._state.path(f"{WORKER}/{self._run}"),
+                policy=statistics_policy(self._config),
+                answers=answers(self._config, self._state, self._federation),
+                vault=self._state.vault,
+            )
+        return self._worker
+
+    def _training_patients(self) -> list[str]:
+        assert self._prepared is not None
+        table = self._prepared.table
+        return list(table.loc[table["split"] == "train", "patient_id"].unique())
+
+    def _registered(self, examples: int) -> int:
+        """The count of training photographs this run knows; `examples` where it knows none yet."""
+        name = f"{WORKER}/{self._run}/registered.json"
+        kept = self._state.read(name)
+        if kept is None:
+            self._state.write(name, json.dumps(examples).encode())
+            return examples
+        return int(json.loads(kept))

@@ -1,0 +1,151 @@
+"""Two hospitals, each with a site.toml of its own, in one federation under the coordinator's real loop."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from client.rights.exclude import exclude, excluded
+from client.rights.participation import runs_of
+from client.site.config import load_site
+from client.site.describe import describe_site
+from client.site.state import SiteState
+from client.worker.site_worker import SiteWorker
+from server.federation import run_federation
+from server.history import RoundRecord
+from server.sites import Question, SiteFailure
+from server.store import RunFolder
+from shared_model.config import Config
+from shared_model.errors import DataError
+from shared_model.exchange import Payload
+from shared_model.progress import RunProgress
+
+TABLE = """
+[data.table]
+file = "export.csv"
+images = "pictures"
+[data.table.columns]
+image = "photo"
+patient = "person"
+icdr = "grade"
+"""
+
+
+class Direct:
+    """Sites that are called directly; what each answered is kept."""
+
+    def __init__(self, workers: Mapping[str, SiteWorker]) -> None:
+        self.workers = workers
+        self.answers: list[tuple[str, str, Payload]] = []
+
+    def addresses(self) -> list[str]:
+        return list(self.workers)
+
+    def ask(
+        self, question: Question, payloads: Mapping[str, Payload]
+    ) -> Iterator[tuple[str, Payload | SiteFailure]]:
+        for address, payload in payloads.items():
+            call = getattr(self.workers[address], question)
+            try:
+                answer = call() if question in ("join", "statistics") else call(payload)
+            except DataError as error:
+                yield address, SiteFailure(error.what)
+                continue
+            self.answers.append((address, question, answer))
+            yield address, answer
+
+
+Hospital = Callable[..., tuple[SiteWorker, SiteState]]
+
+
+@pytest.fixture
+def hospital(tmp_path: Path, data_folder: Path, small_config: Callable[..., Config]) -> Hospital:
+    def make(name: str, *, policy: str = "", table: bool = False) -> tuple[SiteWorker, SiteState]:
+        folder = tmp_path / name
+        shutil.copytree(data_folder, folder / "data")
+        if table:  # photographs and grades, and nothing else
+            labels = pd.read_csv(folder / "data" / "labels_brset.csv", dtype=str)
+            shown = labels[["image_id", "patient_id", "DR_ICDR"]]
+            shown.columns = pd.Index(["photo", "person", "grade"])
+            shown.to_csv(folder / "data" / "export.csv", index=False)
+            (folder / "data" / "fundus_photos").rename(folder / "data" / "pictures")
+        adapter = "table" if table else "brset"
+        (folder / "site.toml").write_text(
+            f'[site]\nname = "{name}"\n[data]\nfolder = "data"\nadapter = "{adapter}"\n'
+            f"{TABLE if table else ''}\n[split]\ntrain = 0.6\nvalidation = 0.2\n[policy]\n{policy}\n"
+        )
+        config = load_site(folder / "site.toml")
+        state = SiteState.open(config.state, config.key)
+        return SiteWorker(config, state, small_config(), run="run-1", federation="north"), state
+
+    return make
+
+
+def federate(
+    sites: Direct, config: Config, folder: Path, on_round: Callable[[RoundRecord], None] = lambda record: None
+) -> RunFolder:
+    folder.mkdir()
+    store = RunFolder(folder)
+    run_federation(sites, config, store, on_round=on_round)
+    return store
+
+
+def test_a_hospital_with_everything_and_one_with_photographs_alone_train_together(
+    hospital: Hospital, small_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    sites = Direct({"a": hospital("paulista")[0], "b": hospital("moema", table=True)[0]})
+    store = federate(sites, small_config(), tmp_path / "run")
+    assert [row["round"] for row in store.history()] == [0, 1, 2]
+    assert all(set(row["sites"]) == {"paulista", "moema"} for row in store.history()[1:])
+    trained = {(site, question) for site, question, _ in sites.answers if question == "train"}
+    assert trained == {("a", "train"), ("b", "train")}
+
+
+def test_an_exclusion_counts_from_the_next_round_and_does_not_show(
+    hospital: Hospital, small_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    worker, state = hospital("paulista")
+    barred: list[str] = []
+
+    def bar_one(record: RoundRecord) -> None:
+        if not barred:
+            barred.append(next(str(p) for p in range(40) if runs_of(state, state.patient(str(p)))))
+            gone = exclude(state, barred[0])
+            assert gone.new
+            assert [(use.run, use.federation) for use in gone.runs] == [("run-1", "north")]
+
+    sites = Direct({"a": worker, "b": hospital("moema")[0]})
+    store = federate(sites, small_config(), tmp_path / "run", bar_one)
+    assert [row["round"] for row in store.history()] == [0, 1, 2]
+    use = runs_of(state, state.patient(barred[0]))
+    assert [(u.first_round, u.last_round) for u in use] == [(1, 1)]
+    assert excluded(state) == {state.patient(barred[0])}
+    counts = [answer.fields["examples"] for site, q, answer in sites.answers if site == "a" and q == "train"]
+    assert len(set(counts)) == 1
+
+
+def test_a_call_that_the_policy_does_not_name_is_refused(hospital: Hospital) -> None:
+    worker, _ = hospital("paulista", policy='calls = ["join"]')
+    assert worker.join().fields["site"] == "paulista"
+    with pytest.raises(DataError, match="does not allow the call 'statistics'"):
+        worker.statistics()
+    with pytest.raises(DataError, match="does not allow the call 'train'"):
+        worker.train(Payload())
+
+
+def test_statistics_are_those_that_describe_shows(hospital: Hospital) -> None:
+    worker, state = hospital("paulista")
+    config = worker._config
+    with RunProgress(Console(stderr=True)) as progress:
+        shown = describe_site(config, state, progress, "north", size=64)
+    assert worker.statistics().fields["statistics"] == shown.message["statistics"]
+    assert worker.join().fields["examples"] == shown.message["join"]["examples"]
+    with RunProgress(Console(stderr=True)) as progress:
+        again = describe_site(config, state, progress, "north", size=64)
+    assert again.message == shown.message
+    assert "stored answer" in again.text
