@@ -14,7 +14,7 @@ from flwr.clientapp import ClientApp
 
 from client.worker import Worker
 from client.worker.simulated import simulated_worker
-from shared_model.errors import FedFundusError
+from shared_model.errors import ConfigError, FedFundusError
 from shared_model.exchange import Payload
 from shared_model.exchange.flower_records import PROBLEM, from_records, to_records
 
@@ -52,8 +52,13 @@ def _answer(message: Message, context: Context, question: Callable[[Worker, Payl
         content = to_records(question(worker, from_records(message.content)))
     except FedFundusError as error:
         log.error("the worker could not answer %s: %s", message.metadata.message_type, error)
-        content = to_records(Payload(fields={PROBLEM: error.what}))
+        content = to_records(Payload(fields={PROBLEM: _told(error)}))
     except Exception as error:
         log.exception("the worker could not answer %s", message.metadata.message_type)
         content = to_records(Payload(fields={PROBLEM: f"error at the site ({type(error).__name__})"}))
     return Message(content, reply_to=message)
+
+
+def _told(error: FedFundusError) -> str:
+    """What the coordinator hears: of a configuration only that it does not fit, since its text quotes site.toml."""
+    return "the site's configuration does not fit" if isinstance(error, ConfigError) else error.what

@@ -207,6 +207,37 @@ def bench(
         write_text(json_file, json.dumps({"simulation": found}, indent=1) + "\n")
 
 
+@app.command(name="check-accuracy")
+def check_accuracy(
+    photographs: Annotated[
+        int, typer.Option(min=200, help="Size of the site that dirt is planted in.")
+    ] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="20261 is for development, 20262 for reports.")] = 20262,
+    real: Annotated[
+        Path | None, typer.Option(help="Real photographs in BRSET's layout, to be judged too.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Plant every kind of dirt in a drawn site, and mark what `fedfundus-site check` finds of it."""
+    from shared_model.progress import RunProgress
+    from simulations.dirt.accuracy import check_accuracy as mark
+    from simulations.dirt.show import show
+
+    with RunProgress(errors) as progress:
+        marked = mark(
+            photographs,
+            seed,
+            real,
+            lambda name, done, total: progress.update(name, done, total, unit="folders"),
+        )
+    if as_json:
+        _print_json({"seed": seed, "folders": [one.document() for one in marked]})
+    else:
+        show(marked)
+    if not all(one.holds for one in marked):
+        raise typer.Exit(1)
+
+
 def _print_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=1, allow_nan=False))
 

@@ -50,8 +50,8 @@ def splits(
     unknown = sorted({word for word in said.values() if plain(word) not in SPLIT_WORDS})
     if unknown:
         raise DataError(
-            f"split.csv holds {', '.join(map(repr, unknown[:3]))}, which is no split.",
-            where=str(path),
+            "split.csv holds a word that is no split.",
+            where=f"{path}: {', '.join(map(repr, unknown[:3]))}",
             fix=f"Use {', '.join(SPLITS)}.",
         )
     fixed = {patient: SPLIT_WORDS[plain(word)] for patient, word in said.items()}

@@ -55,8 +55,8 @@ def read_table(path: Path, aliases: Mapping[str, str] | None = None) -> Table:
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise DataError(
-            f"The table names the same column twice: {', '.join(twice)}.",
-            where=f"{path}, line 1",
+            "The table names the same column twice.",  # without a header, a column's name is a patient's value
+            where=f"{path}, line 1: {', '.join(twice)}",
             fix="Keep one of them.",
         )
     rows = tuple(_row(line, cells, columns) for line, cells in lines if any(cell.strip() for cell in cells))

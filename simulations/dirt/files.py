@@ -114,7 +114,8 @@ def _identical(site: Site, count: int) -> None:
         for first, second in site.take_pairs(count, _conflicting if conflict else alike, graded):
             site.path(second).write_bytes(site.path(first).read_bytes())
             grades = f"{first['DR_ICDR']} and {second['DR_ICDR']}" if conflict else ""
-            site.truth.add(kind, grades, first["image_id"], second["image_id"])
+            also = ("identical_across_patients",) if conflict else ()
+            site.truth.add(kind, grades, first["image_id"], second["image_id"], also=also)
 
 
 def alike(first: Row, second: Row) -> bool:

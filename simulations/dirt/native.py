@@ -31,7 +31,8 @@ def note_native_dirt(site: Site) -> None:
     found += _identical(site)
     for kind, rows in found:
         records = tuple(row["image_id"] for row in rows)
-        site.truth.items.append(Item(kind, "drawn", records, planted=False))
+        also = ("identical_across_patients",) if kind == "identical_conflicting_grades" else ()
+        site.truth.items.append(Item(kind, "drawn", records, also=also, planted=False))
         site.keep_out(row["patient_id"] for row in rows)
 
 

@@ -30,9 +30,10 @@ class Site:
     """The rows and photographs of a copy of `base` in `folder`, and the truth about them so far."""
 
     def __init__(self, base: Path, folder: Path, seed: int) -> None:
-        if folder.exists():
-            raise DataError("The folder exists already.", where=str(folder), fix="Name a new folder.")
-        shutil.copytree(base, folder)
+        if folder != base:
+            if folder.exists():
+                raise DataError("The folder exists already.", where=str(folder), fix="Name a new folder.")
+            shutil.copytree(base, folder)
         self.folder = folder
         self.photographs = folder / PHOTOGRAPHS
         self.random = np.random.default_rng(np.random.SeedSequence((seed, 0xD1)))
@@ -42,9 +43,13 @@ class Site:
             self.rows: list[Row] = list(reader)
             self.header = list(reader.fieldnames or ())
         self._taken: set[str] = set()
-        self._next = 1 + max(
-            (int(r["image_id"][3:]) for r in self.rows if r["image_id"][3:].isdigit()), default=0
-        )
+        numbers = [int(row["image_id"][3:]) for row in self.rows if row["image_id"][3:].isdigit()]
+        self._next = 1 + max(numbers, default=0)
+
+    @classmethod
+    def looking_at(cls, folder: Path, seed: int) -> Site:
+        """A folder as it stands, to see what is wrong with it already; nothing may be planted in it."""
+        return cls(folder, folder, seed)
 
     def path(self, row: Row) -> Path:
         """Where the photograph of a row lies."""

@@ -408,11 +408,11 @@ _HOSTILE_PARQUET: tuple[Special, ...] = (
         lambda r: _written(
             pa.table(
                 {
-                    "picture": ["img0"] * 100_000,
-                    "person": ["p"] * 100_000,
-                    "age": [1.0] * 100_000,
-                    "grade": [1] * 100_000,
-                    "report": [""] * 100_000,
+                    "picture": ["img0"] * 20_000,
+                    "person": ["p"] * 20_000,
+                    "age": [1.0] * 20_000,
+                    "grade": [1] * 20_000,
+                    "report": [""] * 20_000,
                 }
             )
         ),

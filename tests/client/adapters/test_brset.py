@@ -171,7 +171,7 @@ def test_other_columns_may_be_absent_altogether(write_folder: WriteFolder) -> No
 
 
 def test_a_column_named_twice_is_refused(write_folder: WriteFolder) -> None:
-    with pytest.raises(DataError, match=r"same column twice: insuline"):
+    with pytest.raises(DataError, match=r"same column twice.*\n.*line 1: insuline"):
         load(write_folder([{}], rename={"nationality": "insulin"}))
 
 
@@ -284,7 +284,7 @@ def test_split_csv_fixes_the_patients_it_names(write_folder: WriteFolder) -> Non
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("split.csv", "patient_id,split\n1,exam\n", "'exam', which is no split"),
+        ("split.csv", "patient_id,split\n1,exam\n", "a word that is no split"),
         ("split.csv", "patient_id,split\n1,test\n1,train\n", "two values of split"),
         ("centers.csv", "patient_id,center\n1,A\n1,B\n", "two values of center"),
         ("centers.csv", "patient_id\n1\n", "lacks center"),

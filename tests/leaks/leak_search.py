@@ -1,0 +1,109 @@
+"""Looks for secrets in whatever leaves a site, in every dress they might wear.
+
+Raw, in other letters, escaped, as hex, base64 (at any alignment), UTF-16 or -32, reversed; within compressed parts
+and archives; and as numbers in tensors, one letter a number.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import re
+import urllib.parse
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+SHORTEST = 5  # letters: anything shorter occurs in random bytes
+
+
+def leaks(content: bytes | str, secrets: Iterable[str]) -> list[tuple[str, str]]:
+    """(secret, how it was written) for each that stands in the content."""
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    found = []
+    parts = list(_parts(data))
+    for secret in secrets:
+        assert len(secret) >= SHORTEST
+        for how, needle in _dresses(secret):
+            if any(needle in part for part in parts):
+                found.append((secret, how))
+                break
+    return found
+
+
+def _parts(data: bytes, depth: int = 0) -> Iterator[bytes]:
+    """The content itself, in small letters, and whatever is packed in it."""
+    yield data
+    yield data.lower()
+    yield from _numbers(data)
+    if depth > 2:
+        return
+    for match in re.finditer(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]|PK\x03\x04", data):
+        unpacked = _unpacked(data[match.start() :])
+        if len(unpacked) > SHORTEST:
+            yield from _parts(unpacked, depth + 1)
+    for match in re.finditer(rb"[A-Za-z0-9+/_-]{16,}={0,2}", data):
+        text = match[0].replace(b"-", b"+").replace(b"_", b"/").rstrip(b"=")
+        for start in range(4):
+            piece = text[start:]
+            decoded = base64.b64decode(piece + b"A" * (-len(piece) % 4))
+            yield decoded
+            yield decoded.lower()
+
+
+def _unpacked(data: bytes) -> bytes:
+    try:
+        if data.startswith(b"PK"):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                return b"\n".join(archive.read(name) for name in archive.namelist())
+        if data.startswith(b"\x1f\x8b"):
+            return gzip.decompress(data)
+        return zlib.decompressobj().decompress(data, 50_000_000)
+    except (OSError, zlib.error, zipfile.BadZipFile, EOFError, NotImplementedError):
+        return b""
+
+
+def _numbers(data: bytes) -> Iterator[bytes]:
+    """Tensors whose numbers are letters: every alignment of 4 and 8 bytes, and of halves."""
+    for kind in (np.float32, np.float64, np.float16, np.int32, np.int64, np.uint16):
+        width = np.dtype(kind).itemsize
+        for start in range(width):
+            count = (len(data) - start) // width
+            if count < SHORTEST:
+                continue
+            with np.errstate(all="ignore"):
+                values = np.nan_to_num(
+                    np.frombuffer(data, kind, count, start).astype(np.float64), posinf=0, neginf=0
+                )
+                for letters in (values, values * 255):
+                    rounded = np.rint(np.clip(letters, 0, 255))
+                    yield (
+                        np.where(np.abs(letters - rounded) < 0.02, rounded, 0)
+                        .astype(np.uint8)
+                        .tobytes()
+                        .lower()
+                    )
+
+
+def _dresses(secret: str) -> Iterator[tuple[str, bytes]]:
+    for text in dict.fromkeys(
+        (secret, secret.lower(), secret.upper(), secret[::-1], secret.replace(" ", "_"))
+    ):
+        raw = text.encode()
+        yield "raw", raw
+        yield "hex", raw.hex().encode()
+        yield "hex", raw.hex().upper().encode()
+        yield "utf-16", text.encode("utf-16-le")
+        yield "utf-16", text.encode("utf-16-be")
+        yield "utf-32", text.encode("utf-32-le")
+        yield "percent", urllib.parse.quote(text).encode()
+        yield "escaped", json.dumps(text)[1:-1].encode()
+        yield "repr", repr(raw)[2:-1].encode()
+        try:
+            yield "latin-1", text.encode("latin-1")
+        except UnicodeEncodeError:
+            continue
