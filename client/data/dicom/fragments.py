@@ -6,6 +6,8 @@ would make of it.
 
 from __future__ import annotations
 
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
 from client.data.container import TRUNCATED
 from client.data.decoded import UnreadablePhotograph
 from client.data.dicom.header import Header
@@ -31,7 +33,9 @@ def pixel_value(body: memoryview, header: Header, *, encapsulated: bool) -> tupl
         raise UnreadablePhotograph("DICOM pixels that are not stored as their transfer syntax demands")
     if encapsulated:
         return value, False
-    if length > len(value):
+    if (
+        length > len(value) and header.syntax != DeflatedExplicitVRLittleEndian
+    ):  # of which only the frame was inflated
         raise UnreadablePhotograph(TRUNCATED)
     return value[:length], words
 

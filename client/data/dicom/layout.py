@@ -40,6 +40,11 @@ class Layout:
     photometric: str
     little: bool
 
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of the uncompressed frame."""
+        return self.rows * self.columns * self.samples * self.allocated // 8
+
 
 def layout_of(header: Header) -> Layout:
     """The layout a header declares. Raises UnreadablePhotograph for one that is not read or cannot be."""
@@ -71,7 +76,7 @@ def native(data: memoryview, layout: Layout, *, words: bool) -> Samples:
         layout.photometric == "YBR_FULL_422" and len(data) < 3 * pixels
     ):  # else written in full, against its name
         return _subsampled(data, layout)
-    needed = pixels * layout.samples * layout.allocated // 8
+    needed = layout.frame_bytes
     if len(data) < needed:
         raise UnreadablePhotograph(TRUNCATED)
     if layout.allocated == 16:

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from pydicom.uid import UID
 
-from client.data.decoded import MAX_FILE_BYTES, Decoded, UnreadablePhotograph
+from client.data.decoded import Decoded, UnreadablePhotograph
 from client.data.dicom.codecs import COMPRESSED, JPEG, NATIVE, READ, lossy_jpeg
 from client.data.dicom.fragments import one_frame, pixel_value
 from client.data.dicom.header import Header, body_of, parse_header
 from client.data.dicom.layout import Layout, Samples, layout_of, native
 from client.data.dicom.objects import refused_kind
 from client.data.dicom.palette import through_palette
+
+_ELEMENT_BYTES = 64  # what stands before and after the pixel data in their element, and more
 
 
 def read_dicom(data: bytes, size: int) -> Decoded:
@@ -36,9 +38,8 @@ def read_dicom(data: bytes, size: int) -> Decoded:
 
 
 def _picture(data: bytes, header: Header, layout: Layout, size: int) -> Image.Image:
-    value, words = pixel_value(
-        body_of(data, MAX_FILE_BYTES), header, encapsulated=header.syntax not in NATIVE
-    )
+    body = body_of(data, header.start + _ELEMENT_BYTES + layout.frame_bytes)
+    value, words = pixel_value(body, header, encapsulated=header.syntax not in NATIVE)
     if header.syntax in NATIVE:
         return _rgb(native(value, layout, words=words), layout, header)
     frame = one_frame(value)
