@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from client.site.config import SiteConfig, load_site
 from client.site.state import SiteState
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
+from shared_model.files import write_text
+from shared_model.progress import RunProgress
 
 app = typer.Typer(
     help="Join a federation with a hospital's own data, and see that no patient leaves.",
@@ -54,6 +57,46 @@ def init(
 
 
 @app.command()
+def check(
+    config_file: ConfigFile = DEFAULT,
+    as_json: Json = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write one HTML page, without photographs or patient values.")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option(help="Time a few training steps to estimate a round on this machine.")
+    ] = True,
+) -> None:
+    """Read everything once and say what is there, what is wrong, and whether this site can join.
+
+    Exit code 0: ready. 1: usable with warnings. 2: cannot join.
+    """
+    from client.check.check import run_check
+    from client.check.document import document
+    from client.check.report import render
+    from client.check.screen import show
+    from client.rights.retention import expire
+
+    config, state = _open(config_file)
+    with RunProgress(errors) as progress, state.lock("check"):
+        for removed in expire(state, config.retention.model_dump()):
+            progress.say(f"notice: deleted by [retention]: {removed}")
+        result = run_check(
+            config,
+            state,
+            progress=lambda what, done, total: progress.update(what, done, total, unit=""),
+            estimate=estimate,
+        )
+    if report is not None:
+        write_text(report, render(result))
+    if as_json:
+        print(json.dumps(document(result), indent=1, allow_nan=False))
+    else:
+        show(result, Console(highlight=False))
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
 def quarantine(config_file: ConfigFile = DEFAULT) -> None:
     """Print the rows that the last check set aside, with their reasons: it names patients, keep it here."""
     from client.site.contents import QUARANTINE
@@ -74,7 +117,6 @@ def describe(
 ) -> None:
     """Print exactly what this site would tell the coordinator, before it is ever sent."""
     from client.site.describe import describe_site
-    from shared_model.progress import RunProgress
 
     config, state = _open(config_file)
     with RunProgress(errors) as progress, state.lock("describe"):
