@@ -102,4 +102,4 @@ def _title(name: str) -> str:
 
 
 def _row(what: str, value: str) -> str:
-    return f"{what:32}{value}"
+    return f"{what:36}{value}"

@@ -18,8 +18,11 @@ from shared_model.statistics.standardisation import Standardisation
 
 @dataclass(frozen=True)
 class Value:
-    """A structured value. n: photographs that have it; median in whole years where it is exact; variance of the
-    population; all 0 where n is 0. exact: every site told its whole table, with nothing merged or noised.
+    """A structured value.
+
+    n: photographs that have it. variance: of the population. median: in whole years where exact. mode: of a flag
+    0.5 where no site told how many have it. All 0 where n is 0. exact: every site told its whole table, with
+    nothing merged or noised.
     """
 
     n: int
@@ -32,10 +35,14 @@ class Value:
 
 @dataclass(frozen=True)
 class Classes:
-    """Photographs of each class: grades 0 to 4, or without and with a finding."""
+    """Photographs of each class: grades 0 to 4, or without and with a finding.
+
+    exact: as for Value. divided: whether any site told classes apart; if not, counts are an even division.
+    """
 
     counts: tuple[int, ...]
     exact: bool
+    divided: bool
 
     @property
     def mode(self) -> int:
@@ -94,16 +101,17 @@ class FederationStatistics:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield f"{len(self.sites)} sites, {self.records} training photographs, {self.patients} patients"
+        silent = sum("patients" in reasons for reasons in self.absent.values())
+        some = f" (not told by {silent} of {len(self.sites)} sites)" if silent else ""
+        yield f"sites {len(self.sites)}, training photographs {self.records}, patients {self.patients}{some}"
         yield f"{'':24}{'n':>9}{'mean':>9}{'SD':>9}{'median':>9}{'mode':>9}"
         for name, value in self.values.items():
             figures = (value.mean, math.sqrt(value.variance), value.median, value.mode)
             shown = "".join(f"{figure:>9.2f}" for figure in figures) if value.n else f"{'none':>9}"
             yield f"{name.replace('_', ' '):24}{value.n:>9}{shown}{_mark(value.exact)}"
         for name, table in (*self.classes.items(), *self.findings.items()):
-            yield (
-                f"{name.replace('_', ' '):24}" + "".join(f"{n:>9}" for n in table.counts) + _mark(table.exact)
-            )
+            shown = "".join(f"{n:>9}" for n in table.counts) if table.divided else f"{'not told':>9}"
+            yield f"{name.replace('_', ' '):24}{shown}{_mark(table.exact)}"
         yield f"{'channel mean':24}" + "".join(f"{value:>9.3f}" for value in self.image_mean)
         yield f"{'channel SD':24}" + "".join(f"{value:>9.3f}" for value in self.image_std)
         for site, reasons in self.absent.items():

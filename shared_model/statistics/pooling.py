@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from shared_model.errors import DataError
 from shared_model.records import FINDINGS, GRADES, STRUCTURED, TASKS
 from shared_model.statistics.answer import BINS, CHANNELS, YEARS, Photographs, SiteStatistics, Years
-from shared_model.statistics.counts import median, normal_curve, pooled
+from shared_model.statistics.counts import Counts, median, normal_curve, pooled
 from shared_model.statistics.federation import Classes, FederationStatistics, Value, deviation, moments
 from shared_model.statistics.standardisation import Standardisation
 
@@ -78,8 +79,11 @@ def _one_schema(sites: Mapping[str, SiteStatistics]) -> str:
 def _value(name: str, answers: Sequence[SiteStatistics]) -> Value:
     if name in YEARS:
         return _years([a.years[name] for a in answers], _exact(name, answers))
-    counts, _ = pooled([table for a in answers if (table := a.flags[name]) is not None], 2)
-    return _summary(counts, [counts[1]], [counts[1]], _exact(name, answers))
+    tables = [table for a in answers if (table := a.flags[name]) is not None]
+    counts, _ = pooled(tables, 2)
+    value = _summary(counts, [counts[1]], [counts[1]], _exact(name, answers))
+    # Imputing either of two values that nobody told apart could mean the rare one: neither does no harm.
+    return value if _divided(tables) or not value.n else replace(value, mode=0.5)
 
 
 def _years(told: Sequence[Years | None], exact: bool) -> Value:
@@ -104,8 +108,13 @@ def _summary(counts: Sequence[float], sums: Sequence[float], squares: Sequence[f
 
 
 def _classes(name: str, cells: int, answers: Sequence[SiteStatistics]) -> Classes:
-    counts, _ = pooled([table for a in answers if (table := a.tables().get(name)) is not None], cells)
-    return Classes(tuple(round(value) for value in counts), _exact(name, answers))
+    tables = [table for a in answers if (table := a.tables().get(name)) is not None]
+    counts, _ = pooled(tables, cells)
+    return Classes(tuple(round(value) for value in counts), _exact(name, answers), _divided(tables))
+
+
+def _divided(tables: Sequence[Counts]) -> bool:
+    return any(len(table.starts) > 1 for table in tables)
 
 
 def _exact(name: str, answers: Sequence[SiteStatistics]) -> bool:

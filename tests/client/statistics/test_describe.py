@@ -45,7 +45,7 @@ def test_it_says_what_was_merged_withheld_and_refused_and_why(table: pd.DataFram
     assert "0: 30, 1 to 4: 10" in text
     assert "0 to 50: " in text
     assert "5 of 40 photographs without it, some perhaps held back" in text
-    lines = {line[:32].strip(): line[32:] for line in text.splitlines()}
+    lines = {line[:36].strip(): line[36:] for line in text.splitlines()}
     assert lines["SDRG"] == "not told: it would rest on fewer patients than the site's minimum"
     assert lines["finding scar"] == "not told: the site's policy does not answer this"
     assert lines["training patients"].startswith("not told: beside the number of photographs")

@@ -319,8 +319,23 @@ def test_the_pooled_statistics_are_printed_with_what_was_not_told() -> None:
         ]
     )
     text = pooled.render()
-    assert "2 sites, 12 training photographs, 12 patients" in text
+    assert "sites 2, training photographs 12, patients 12 (not told by 1 of 2 sites)" in text
     assert "icdr" in text
     assert "not told by south: " in text
     assert "(the site's policy does not answer this)" in text
     assert json.loads(json.dumps(pooled.to_dict()))["values"]["age"]["mean"] == 50.0
+
+
+def test_a_flag_that_nobody_divides_is_imputed_as_neither_value() -> None:
+    rows = [{"diabetes": float(i > 2), "finding_scar": float(i == 0), "split": "train"} for i in range(40)]
+    merged = site_answer(records(rows), None, Policy(minimum_cell=10))
+    alone = summarise([("a", merged)])
+    assert (alone.values["diabetes"].n, alone.values["diabetes"].mode) == (40, 0.5)
+    values, _ = alone.standardisation().apply(records([{"age": 40.0}]))
+    assert values[0, STRUCTURED.index("diabetes")] == 0
+    assert not alone.findings["scar"].divided
+    assert "not told" in next(line for line in alone.render().splitlines() if line.startswith("scar"))
+    told = summarise([("a", merged), ("b", site_statistics(records(rows)))])
+    assert told.values["diabetes"].mode == 1.0
+    assert told.values["diabetes"].mean == pytest.approx(37 / 40)  # a's table is divided as b's
+    assert told.findings["scar"].divided
