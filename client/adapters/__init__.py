@@ -51,6 +51,7 @@ class Loaded:
     unread: as quarantine, one row a value that was treated as missing; its record is used.
     unclaimed: paths of photographs in the folder that no row names.
     source: name of the file that `row` and `lines` count in.
+    owners: row of a quarantined row -> its patient as the source writes it, where that can be read.
     """
 
     table: pd.DataFrame
@@ -60,6 +61,7 @@ class Loaded:
     unread: pd.DataFrame = field(default_factory=lambda: problem_table([]))
     unclaimed: tuple[str, ...] = ()
     source: str = ""
+    owners: Mapping[int, str] = field(default_factory=dict)
 
 
 Reader = Callable[[Source], Loaded]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from client.adapters import Loaded, Source
-from client.adapters.delimited import Row, Table, read_table
+from client.adapters.delimited import Row, Table, columns_of, read_table
 from client.adapters.notes import NO_ABNORMALITY, render
 from client.adapters.photographs import Photographs
 from client.adapters.reading import Reading
@@ -58,6 +58,11 @@ _OPTIONAL: Mapping[str, tuple[str, Callable[[str], float | None]]] = {
 _GRADES = {"icdr": "dr_icdr", "sdrg": "dr_sdrg"}
 
 
+def recognises(folder: Path) -> bool:
+    """Whether the folder holds BRSET's table; see client.site.init."""
+    return any("dr_icdr" in map(str.casefold, columns_of(folder / name)) for name in TABLES)
+
+
 def read(source: Source) -> Loaded:
     """The records of a folder in BRSET's layout; see client.adapters.load."""
     table = read_table(_labels(source.folder), ALIASES)
@@ -93,7 +98,7 @@ class _Rows:
         path = reading.photograph("image_id", image, problems)
         grades = {name: reading.grade(c, cells.get(c, ""), problems) for name, c in _GRADES.items()}
         if problems or image is None or patient is None or path is None:
-            reading.refuse(row.line, image or "", *problems)
+            reading.refuse(row.line, image or "", *problems, patient=patient)
             return
         values = {
             name: reading.optional(row.line, image, column, cells.get(column, ""), how)

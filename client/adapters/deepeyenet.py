@@ -29,6 +29,11 @@ NO_PHOTOGRAPH = "not a colour fundus photograph"
 _ROOT = "eyenet0420/"  # what every published name begins with, whether or not the folder is called so
 
 
+def recognises(folder: Path) -> bool:
+    """Whether the folder holds DeepEyeNet's lists; see client.site.init."""
+    return any(entry.name.casefold().startswith("deepeyenet_") for entry in folder.glob("*.[jJ]*"))
+
+
 def read(source: Source) -> Loaded:
     """The records of a folder in DeepEyeNet's layout; see client.adapters.load.
 
@@ -90,7 +95,7 @@ class _Entries:
             self._angiograms += 1
             problems.append(("", NO_PHOTOGRAPH))
         if problems or name is None or path is None:
-            reading.refuse(number, entry.name, *problems)
+            reading.refuse(number, entry.name, *problems, patient=name)
             return
         stated = {"sex": sex(caption), "eye": eye(caption), "diabetes": diabetes(caption)}
         stated["age"] = reading.optional(number, name, "clinical-description", caption, age)

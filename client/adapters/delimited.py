@@ -45,9 +45,7 @@ def read_table(path: Path, aliases: Mapping[str, str] | None = None) -> Table:
     Raises DataError for a file that cannot be read, is empty, or names a column twice.
     """
     text = _text(path)
-    header_line = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=header_line.count)
-    lines = _records(path, text, delimiter)
+    lines = _records(path, text, _delimiter(text))
     _, header = next(lines, (1, []))
     columns = tuple((aliases or {}).get(name, name) for name in (cell.strip().casefold() for cell in header))
     if not any(columns):
@@ -61,6 +59,21 @@ def read_table(path: Path, aliases: Mapping[str, str] | None = None) -> Table:
         )
     rows = tuple(_row(line, cells, columns) for line, cells in lines if any(cell.strip() for cell in cells))
     return Table(path, columns, rows)
+
+
+def columns_of(path: Path) -> tuple[str, ...]:
+    """The header of a table as it is written, without reading the rest; () where that cannot be told."""
+    try:
+        with path.open("rb") as file:
+            text = _decoded(file.read(65_536).rpartition(b"\n")[0])
+        line = next(csv.reader([text.split("\n", 1)[0]], delimiter=_delimiter(text)), [])
+    except (OSError, csv.Error):
+        return ()
+    return tuple(cell.strip() for cell in line)
+
+
+def _delimiter(text: str) -> str:
+    return max(",;\t", key=text.split("\n", 1)[0].count)
 
 
 def _row(line: int, cells: list[str], columns: tuple[str, ...]) -> Row:
@@ -99,6 +112,10 @@ def _text(path: Path) -> str:
         raise DataError(
             f"The table cannot be opened: {error.strerror}.", where=str(path), fix="Check its permissions."
         ) from None
+    return _decoded(data)
+
+
+def _decoded(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from client.adapters import Loaded, Source
 from client.adapters.codes import reader
-from client.adapters.delimited import Row, Table, read_table
+from client.adapters.delimited import Row, Table, columns_of, read_table
 from client.adapters.nested import NestedPhotographs
 from client.adapters.notes import render_graded
 from client.adapters.photographs import Photographs
@@ -35,6 +35,11 @@ _OPTIONAL: Mapping[str, tuple[str, Callable[[str], float | None]]] = {
     "insulin": ("insulin", flag),
     "finding_macular_edema": ("final_edema", flag),
 }
+
+
+def recognises(folder: Path) -> bool:
+    """Whether the folder holds mBRSET's table; see client.site.init."""
+    return any("final_icdr" in map(str.casefold, columns_of(folder / name)) for name in TABLES)
 
 
 def read(source: Source) -> Loaded:
@@ -74,7 +79,7 @@ class _Rows:
         path = reading.photograph("file", image, problems)
         icdr = reading.grade("final_icdr", cells.get("final_icdr", ""), problems)
         if problems or image is None or patient is None or path is None:
-            reading.refuse(row.line, image or "", *problems)
+            reading.refuse(row.line, image or "", *problems, patient=patient)
             return
         values = {
             name: reading.optional(row.line, image, column, cells.get(column, ""), how)

@@ -39,12 +39,15 @@ class Reading:
         self.quarantined: list[tuple[int, str, str, str]] = []
         self.unread: list[tuple[int, str, str, str]] = []
         self.lines: dict[str, int] = {}
+        self.owners: dict[int, str] = {}
         self._used: dict[str, int] = {}  # path -> line of the record that has it
         self._named: set[str] = set()  # paths that any row names, usable or not
 
-    def refuse(self, line: int, record: str, *problems: tuple[str, str]) -> None:
-        """Set a row aside; problems: (column, reason)."""
+    def refuse(self, line: int, record: str, *problems: tuple[str, str], patient: str | None = None) -> None:
+        """Set a row aside; problems: (column, reason). patient: whose it is, where that can be read."""
         self.quarantined += [(line, record, column, reason) for column, reason in problems]
+        if patient is not None:
+            self.owners[line] = patient
 
     def add(self, line: int, record: Mapping[str, object]) -> None:
         """Take a row; record: its canonical columns, `record_id`, `patient_id` and `image_path` among them."""
@@ -117,6 +120,7 @@ class Reading:
             problem_table(self.unread),
             self.photographs.others(self._named),
             self.source,
+            self.owners,
         )
 
     def _notices(self, rows: int) -> list[str]:

@@ -18,11 +18,22 @@ from client.adapters.mapping import EXCEL, PREFIX, Mapping, read_mapping
 from client.adapters.nested import NestedPhotographs
 from client.adapters.parquet import MAGIC, read_parquet
 from client.adapters.reading import Reading
+from client.adapters.suggest import suggest, table_of
 from client.adapters.values import Unusable, word
 from shared_model.errors import ConfigError
 
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 TWICE = "the record is already in {unit} {line}"
+
+
+def recognises(folder: Path) -> bool:
+    """Whether there is a table of any kind in the folder; see client.site.init."""
+    return table_of(folder) is not None
+
+
+def example_options(folder: Path) -> str:
+    """The section [data.table] of site.toml for this folder, with what its names suggest."""
+    return suggest(folder)
 
 
 def read(source: Source) -> Loaded:
@@ -102,7 +113,7 @@ class _Rows:
             reason = TWICE.format(unit=reading.unit, line=reading.lines[record])
             problems.append((columns.get("record", columns["image"]), reason))
         if problems or record is None or patient is None or path is None:
-            reading.refuse(row.line, record or image or "", *problems)
+            reading.refuse(row.line, record or image or "", *problems, patient=patient)
             return
 
         def optional(column: str, how: Read) -> Value:

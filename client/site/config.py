@@ -6,6 +6,7 @@ how long things are kept. Paths are relative to the file itself, so that a folde
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -120,8 +121,8 @@ class SiteConfig(Section):
     options: dict[str, Any] = Field(default_factory=dict)
 
     def path(self, name: str) -> Path:
-        """A path of the file, taken from the folder the file lies in."""
-        return (self.file.parent / Path(name).expanduser()).resolve()
+        """A path of the file, taken from the folder the file lies in; ~ and $VARIABLES are expanded."""
+        return (self.file.parent / Path(os.path.expandvars(name)).expanduser()).resolve()
 
     @property
     def folder(self) -> Path:
