@@ -1,0 +1,77 @@
+"""How near the reading of photographs by `check` comes to decoding alone, in the same pool of processes.
+
+Both are measured in turn in one run on the same files, from starting the processes to their last answer, so that
+the ratio does not depend on how fast or busy the machine happens to be.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from client.check.measure import measure
+from client.check.pool import Pool
+from simulations.synthesis.dataset import PHOTOGRAPHS, synthesize
+
+DRAWN = 100  # patients whose photographs are drawn; the rest are their crops, no two alike
+
+
+def reading_speed(
+    photographs: int = 2000, size: int = 256, processes: int | None = None, repeats: int = 3
+) -> dict[str, Any]:
+    """Median and every run of (seconds of decoding alone / seconds of measuring) for JPEGs of `size` pixels.
+
+    processes: all cores by default. A ratio of 0.8 says that check reads at 80 % of the speed of decoding alone.
+    """
+    processes = processes or os.cpu_count() or 1
+    with tempfile.TemporaryDirectory(prefix="fedfundus-bench-") as name:
+        paths = _photographs(Path(name), photographs, size)
+        _decode_all(paths, processes)  # the files and the interpreter's are in memory from here on
+        runs = [_one(paths, processes) for _ in range(repeats)]
+    return {
+        "photographs": photographs,
+        "size": size,
+        "processes": processes,
+        "ratio": statistics.median(run["ratio"] for run in runs),
+        "runs": runs,
+    }
+
+
+def _one(paths: list[str], processes: int) -> dict[str, float]:
+    started = time.perf_counter()
+    _decode_all(paths, processes)
+    decoded = time.perf_counter()
+    measured = measure(paths, processes=processes)
+    ended = time.perf_counter()
+    if any(measurement.problem for measurement in measured.values()):
+        raise AssertionError("a photograph of the benchmark could not be read")
+    decoding, measuring = decoded - started, ended - decoded
+    return {"decoding_seconds": decoding, "measuring_seconds": measuring, "ratio": decoding / measuring}
+
+
+def _decode_all(paths: list[str], processes: int) -> None:
+    with Pool("simulations.bench.decoding", processes) as pool:
+        for _, answer in pool.answers(paths):
+            if answer != b"decoded":
+                raise AssertionError("a photograph of the benchmark could not be decoded")
+
+
+def _photographs(folder: Path, count: int, size: int) -> list[str]:
+    """`count` JPEGs whose longer side is `size`, each a different crop of a drawn photograph."""
+    synthesize(folder / "drawn", patients=DRAWN, seed=0)
+    drawn = sorted((folder / "drawn" / PHOTOGRAPHS).iterdir())
+    paths = []
+    for number in range(count):
+        with Image.open(drawn[number % len(drawn)]) as image:
+            cut = number // len(drawn)
+            crop = image.convert("RGB").crop((cut, cut, image.width - cut, image.height - cut))
+        crop.thumbnail((size, size))
+        paths.append(str(folder / f"{number:05d}.jpg"))
+        crop.save(paths[-1], quality=92)
+    return paths
