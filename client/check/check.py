@@ -16,6 +16,7 @@ from client.check import estimate as estimation
 from client.check import verdict as judging
 from client.check.contradictions import contradictions
 from client.check.copies import Copies
+from client.check.duplicates import near
 from client.check.finding import Finding
 from client.check.measure import measure
 from client.check.measurement import Measurement
@@ -106,7 +107,7 @@ def _judged(
     digests = {record: m.sha256 for record, m in measured.items() if m.sha256 and not m.problem}
     usable, torn = _split(usable, config, state, digests)
     findings += [*torn, *contradictions(replace(loaded, table=usable))]
-    findings += _copies(usable, loaded, measured, digests)
+    findings += _copies(usable, loaded, measured, digests, report)
     used = masked_table(usable, found) if config.policy.mask_identifiers else usable
     notes = note_summary(used, load_config(preset).model.text)
     summary = summarise(loaded, used, measured, notes, excluded=left_out)
@@ -164,10 +165,21 @@ def _split(
 
 
 def _copies(
-    table: pd.DataFrame, loaded: Loaded, measured: Mapping[str, Measurement], digests: Mapping[str, str]
+    table: pd.DataFrame,
+    loaded: Loaded,
+    measured: Mapping[str, Measurement],
+    digests: Mapping[str, str],
+    report: Progress,
 ) -> list[Finding]:
     copies = Copies(table, loaded.source, loaded.lines)
-    return copies.identical(identical_photographs(table, digests))
+    records = list(table["record_id"])
+    pairs = near(
+        [measured[record] for record in records], lambda done, total: report("comparisons", done, total)
+    )
+    return [
+        *copies.identical(identical_photographs(table, digests)),
+        *copies.near([(records[pair.first], records[pair.second]) for pair in pairs]),
+    ]
 
 
 def _with_lines(finding: Finding, loaded: Loaded) -> Finding:
