@@ -14,9 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from client.adapters import load
+from client.adapters import Loaded, load
 from client.data.images import ImageStore, build_image_store
 from client.data.split import assign_splits
+from client.site.config import load_site
+from client.site.prepare import read as read_site
 from client.worker.simulated import CONFIG, IMAGES, SITES, TABLE
 from shared_model.config import Config, to_toml
 from shared_model.errors import DataError
@@ -42,8 +44,8 @@ class Prepared:
 def read_records(
     data: Path, config: Config, workspace: Path, progress: Progress | None = None
 ) -> tuple[pd.DataFrame, ImageStore, pd.DataFrame, list[str]]:
-    """Records with their splits, photographs, quarantine and notices of a data folder."""
-    loaded = load(data, config.data.adapter, mask_notes=config.losses.mask_notes)
+    """Records with their splits, photographs, quarantine and notices of a data folder, or of a site.toml's."""
+    loaded = _load(data, config)
     images, unreadable = build_image_store(
         loaded.table,
         workspace / IMAGES,
@@ -61,6 +63,14 @@ def read_records(
     )
     quarantine = pd.concat([loaded.quarantine, unreadable], ignore_index=True)
     return table, images, quarantine, list(loaded.notices)
+
+
+def _load(data: Path, config: Config) -> Loaded:
+    """A site.toml brings its own adapter and mapping; a folder is read by data.adapter."""
+    masked = config.losses.mask_notes
+    if data.suffix.casefold() == ".toml":
+        return read_site(load_site(data), mask_notes=masked)
+    return load(data, config.data.adapter, mask_notes=masked)
 
 
 def prepare(data: Path, config: Config, workspace: Path, progress: Progress | None = None) -> Prepared:

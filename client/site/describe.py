@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from client.privacy.ledger import Ledger
 from client.site.config import SiteConfig
-from client.site.contents import LEDGER
+from client.site.ledger import ledger
 from client.site.prepare import image_size, prepare
 from client.site.state import SiteState
 from client.statistics.answers import Answers, Told
@@ -75,10 +74,7 @@ def statistics_policy(config: SiteConfig) -> Policy:
 
 def answers(config: SiteConfig, state: SiteState, federation: str) -> Answers:
     """What `federation` is told by this site, beside everything told before."""
-    key = state.secret("statistics")
-    limit = config.policy.epsilon_limit or None
-    ledger = Ledger(state.folder / LEDGER, state.secret("ledger"), limit)
-    return Answers(state, federation, key, ledger)
+    return Answers(state, federation, state.secret("statistics"), ledger(config, state))
 
 
 def _text(config: SiteConfig, join: dict[str, Any], told: Told, size: int) -> str:

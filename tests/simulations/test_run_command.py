@@ -17,6 +17,7 @@ FILES = {
     "report.html",
     "metrics.json",
     "history.jsonl",
+    "statistics.json",
     "config.toml",
     "partition.json",
     "quarantine.csv",

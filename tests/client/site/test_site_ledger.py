@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from client.privacy.ledger import LedgerError
+from client.rights.participation import record_participation
+from client.site.config import SiteConfig, load_site
+from client.site.contents import LEDGER
+from client.site.ledger import ledger
+from client.site.state import SiteState
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> tuple[SiteConfig, SiteState]:
+    (tmp_path / "site.toml").write_text('[site]\nname = "a"\n[data]\nfolder = "."\n')
+    config = load_site(tmp_path / "site.toml")
+    return config, SiteState.open(config.state, config.key)
+
+
+def test_a_new_site_begins_its_ledger_and_finds_it_again(site: tuple[SiteConfig, SiteState]) -> None:
+    ledger(*site).charge("run", "statistics", 0.5)
+    assert ledger(*site).spent().epsilon == 0.5
+
+
+def test_a_ledger_that_was_lost_is_not_begun_anew(site: tuple[SiteConfig, SiteState]) -> None:
+    config, state = site
+    ledger(config, state).charge("run", "statistics", 0.5)
+    record_participation(state, "run", "north", ["a" * 32])
+    for path in state.folder.glob(f"{LEDGER}*"):
+        path.unlink()
+    with pytest.raises(LedgerError, match="lost"):
+        ledger(config, state).spent()
