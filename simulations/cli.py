@@ -38,7 +38,13 @@ class Grades(StrEnum):
     PUBLISHED = "published"
 
 
-Data = Annotated[Path, typer.Option(help="A data folder in BRSET's layout.", show_default=False)]
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="A data folder in BRSET's layout, or a site.toml that says how to read another.",
+        show_default=False,
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override any configuration key."),
@@ -228,7 +234,7 @@ def check_accuracy(
             photographs,
             seed,
             real,
-            lambda name, done, total: progress.update(name, done, total, unit="folders"),
+            stage=lambda name, done, total: progress.update(name, done, total, unit="done"),
         )
     if as_json:
         _print_json({"seed": seed, "folders": [one.document() for one in marked]})

@@ -56,11 +56,18 @@ class Marked:
 
 
 def check_accuracy(
-    photographs: int, seed: int, real: Path | None = None, stage: Stage = lambda name, done, total: None
+    photographs: int,
+    seed: int,
+    real: Path | None = None,
+    *,
+    size: int = 100,
+    stage: Stage = lambda name, done, total: None,
 ) -> list[Marked]:
-    """The marks of every folder. stage: told what is being done, and how many steps are done of how many.
+    """The marks of every folder.
 
-    Raises ConfigError where so few photographs cannot hold every kind, and DataError for `real` that cannot be read.
+    real: further photographs in BRSET's layout. size: of the drawn ones in percent of the cameras' own. stage: told
+    what is being done, and how many steps are done of how many. Raises ConfigError where so few photographs cannot
+    hold every kind, and DataError for `real` that cannot be read.
     """
     root = Path(tempfile.mkdtemp(prefix="fedfundus-accuracy-"))
     try:
@@ -68,6 +75,7 @@ def check_accuracy(
             root / "clean",
             photographs,
             seed,
+            size=size,
             progress=lambda done, total: stage("drawing patients", done, total),
         )
         asked = [_planted, _clean, _with_notes]

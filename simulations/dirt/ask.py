@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from client.adapters import load
-from client.check.contradictions import contradictions
-from client.check.copies import Copies
+import tomli_w
+
+from client.check.check import run_check
 from client.check.finding import Finding
-from client.check.measure import measure
-from client.check.photographs import photograph_findings, unreadable_rows
-from client.check.rows import row_findings
+from client.site.config import load_site
+from client.site.contents import QUARANTINE
+from client.site.state import SiteState
 from simulations.dirt.score import Said
 
 UNREADABLE = ("image_empty", "image_not_an_image", "image_truncated", "image_unreadable", "image_too_large")
@@ -45,30 +48,30 @@ MEANS: Mapping[str, tuple[str, ...]] = {
     "blank": ("image_blank",),
     "too_dark": ("image_dark",),
     "not_a_fundus": ("image_not_fundus",),
+    "not_a_fundus_unseen": ("image_not_fundus",),
     "identifier_in_header": ("identifier_in_header",),
     "identifier_in_note": ("identifier_in_note",),
 }
 
 
 def ask_check(folder: Path, adapter: str = "brset", options: Mapping[str, Any] | None = None) -> Said:
-    """What check says of a data folder."""
-    loaded = load(folder, adapter, options=options, mask_identifiers=False)
-    table = loaded.table
-    paths = dict(zip(table["record_id"], table["image_path"], strict=True))
-    by_path = measure(list(paths.values()))
-    measured = {record: by_path[path] for record, path in paths.items()}
-    findings = [*row_findings(loaded), *contradictions(loaded), *photograph_findings(loaded, measured)]
-    from client.check.duplicates import identical, near
+    """What check says of a data folder, from a site.toml and a state folder made for the question."""
+    with tempfile.TemporaryDirectory(prefix="fedfundus-accuracy-") as home:
+        data: dict[str, Any] = {"folder": str(folder.resolve()), "adapter": adapter}
+        if options is not None:
+            data[adapter] = dict(options)
+        file = Path(home) / "site.toml"
+        file.write_text(tomli_w.dumps({"site": {"name": "planted"}, "data": data}), encoding="utf-8")
+        config = load_site(file)
+        state = SiteState.open(config.state, config.key)
+        findings = run_check(config, state, estimate=False).findings
+        return said(findings, _aside(state.read(QUARANTINE) or b""))
 
-    copies = Copies(table, loaded.source, dict(loaded.lines))
-    records, numbers = list(measured), list(measured.values())
-    findings += copies.identical([[records[at] for at in group] for group in identical(numbers)])
-    findings += copies.near([[records[pair.first], records[pair.second]] for pair in near(numbers)])
-    from client.check.notes import find_all, identifier_findings
 
-    findings += identifier_findings(loaded, find_all(table["note"]), masked=True)
-    aside = set(loaded.quarantine["record"]) | set(unreadable_rows(table, measured))
-    return said(findings, aside)
+def _aside(quarantine: bytes) -> set[str]:
+    """The records of the rows in quarantine; a photograph without a row has no line there."""
+    rows = csv.DictReader(io.StringIO(quarantine.decode("utf-8")))
+    return {row["record"] for row in rows if row["line"]}
 
 
 def said(findings: Iterable[Finding], quarantined: Iterable[str]) -> Said:

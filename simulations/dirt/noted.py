@@ -23,7 +23,7 @@ NOTED_OPTIONS: dict[str, Any] = {
     "file": NOTED_TABLE,
     "images": PHOTOGRAPHS,
     "columns": {"image": "Picture", "patient": "Person", "eye": "Side", "icdr": "Grade", "note": "Report"},
-    "codes": {"Side": {"OD": "right", "OS": "left"}},
+    "codes": {"eye": {"OD": "right", "OS": "left"}},
 }
 HEADER = ("Picture", "Person", "Side", "Grade", "Report")
 

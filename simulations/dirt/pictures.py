@@ -29,17 +29,18 @@ def plant_other_pictures(site: Site, count: int) -> None:
         site.truth.add("not_a_fundus", sort, row["image_id"])
 
 
-def _picture(pixels: Pixels) -> Image.Image:
+def picture(pixels: Pixels) -> Image.Image:
+    """Levels of 0 to 255, (H, W, 3), as a picture."""
     return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
 
 
-def _clouds(size: tuple[int, int], cells: int, random: Generator) -> Pixels:
+def clouds(size: tuple[int, int], cells: int, random: Generator) -> Pixels:
     """Smooth noise of unit spread, (H, W)."""
     coarse = Image.fromarray(random.standard_normal((cells + 2, cells + 2)).astype(np.float32))
     return np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), np.float64)
 
 
-def _grid(size: tuple[int, int]) -> tuple[Pixels, Pixels]:
+def grid(size: tuple[int, int]) -> tuple[Pixels, Pixels]:
     """x and y, from -1 to 1."""
     return np.linspace(-1, 1, size[0])[None, :], np.linspace(-1, 1, size[1])[:, None]
 
@@ -87,7 +88,7 @@ def _screen(size: tuple[int, int], random: Generator) -> Image.Image:
 
 def _scan(size: tuple[int, int], random: Generator) -> Image.Image:
     """A section of the retina as optical coherence tomography shows it: grey, layered, speckled."""
-    x, y = _grid(size)
+    x, y = grid(size)
     top = (
         -0.25
         + 0.12 * x**2 * random.uniform(-1, 1)
@@ -99,7 +100,7 @@ def _scan(size: tuple[int, int], random: Generator) -> Image.Image:
     signal = np.where(inside, bands, 0.06 + 0.1 * np.exp(-np.abs(depth - 1.1)) * (depth > 1))
     speckle = random.gamma(3, 1 / 3, (size[1], size[0]))
     grey = 225 * signal * speckle
-    return _picture(np.repeat(grey[..., None], 3, axis=2))
+    return picture(np.repeat(grey[..., None], 3, axis=2))
 
 
 def _face(size: tuple[int, int], random: Generator) -> Image.Image:
@@ -126,53 +127,53 @@ def _face(size: tuple[int, int], random: Generator) -> Image.Image:
         (cx - rx * 0.4, cy + ry * 0.25, cx + rx * 0.4, cy + ry * 0.6), 15, 165, fill=(150, 50, 50), width=4
     )
     soft = np.asarray(image.filter(ImageFilter.GaussianBlur(1.5)), np.float64)
-    x, y = _grid(size)
-    return _picture(
+    x, y = grid(size)
+    return picture(
         soft * (1 + 0.15 * x * random.uniform(-1, 1) - 0.1 * y)[..., None] + random.normal(0, 3, soft.shape)
     )
 
 
 def _landscape(size: tuple[int, int], random: Generator) -> Image.Image:
     """Sky over hills, at noon or, redder, at sunset with a low sun."""
-    x, y = _grid(size)
+    x, y = grid(size)
     sunset = random.random() < 0.5
     high, low = ((70, 60, 120), (250, 150, 60)) if sunset else ((70, 130, 215), (200, 225, 245))
     share = ((y + 1) / 2)[..., None]
     sky = np.array(high) * (1 - share) + np.array(low) * share + np.zeros((size[1], size[0], 1))
-    sky = sky + 14 * _clouds(size, 9, random)[..., None]
+    sky = sky + 14 * clouds(size, 9, random)[..., None]
     sun = ((x - random.uniform(-0.6, 0.6)) ** 2 + (y - random.uniform(-0.4, 0)) ** 2)[..., None]
     sky = sky + 120 * np.exp(-sun / 0.03)
     ridge = 0.15 + 0.12 * np.sin(x * random.uniform(3, 7) + random.uniform(0, 6)) + 0.05 * np.sin(19 * x)
-    ground = np.array((46, 36, 30) if sunset else (70, 120, 50)) + 18 * _clouds(size, 40, random)[..., None]
-    return _picture(np.where((y > ridge)[..., None], ground, sky) + random.normal(0, 3, sky.shape))
+    ground = np.array((46, 36, 30) if sunset else (70, 120, 50)) + 18 * clouds(size, 40, random)[..., None]
+    return picture(np.where((y > ridge)[..., None], ground, sky) + random.normal(0, 3, sky.shape))
 
 
 def _noise(size: tuple[int, int], random: Generator) -> Image.Image:
     """A broken sensor or a broken file: every pixel anything."""
     grey = random.random() < 0.4
     pixels = random.uniform(0, 255, (size[1], size[0], 1 if grey else 3))
-    return _picture(np.repeat(pixels, 3, axis=2) if grey else pixels)
+    return picture(np.repeat(pixels, 3, axis=2) if grey else pixels)
 
 
 def _chest(size: tuple[int, int], random: Generator) -> Image.Image:
     """A chest radiograph: two dark lungs, ribs, spine, heart."""
-    x, y = _grid(size)
+    x, y = grid(size)
     body = 150 * np.exp(-((x / 0.95) ** 6) - (y / 1.4) ** 6)
     for side in (-1, 1):
         body = body - 100 * np.exp(-(((x - side * 0.42) / 0.27) ** 4) - ((y + 0.05) / 0.62) ** 4)
     ribs = 16 * np.sin((y + 0.25 * np.abs(x)) * random.uniform(20, 26)) * (np.abs(x) > 0.12)
     heart = 70 * np.exp(-(((x - 0.15) / 0.25) ** 2) - ((y - 0.35) / 0.3) ** 2)
     grey = body + ribs + 55 * np.exp(-((x / 0.08) ** 2)) + heart + random.normal(0, 4, (size[1], size[0]))
-    return _picture(np.repeat(grey[..., None], 3, axis=2))
+    return picture(np.repeat(grey[..., None], 3, axis=2))
 
 
 def _front_of_the_eye(size: tuple[int, int], random: Generator) -> Image.Image:
     """A slit-lamp picture: lids, white sclera, iris with its fibres, pupil, the slit's reflection."""
-    x, y = _grid(size)
+    x, y = grid(size)
     x = x * size[0] / size[1]
     r, angle = np.hypot(x, y), np.arctan2(y, x)
     skin = np.array((205, 150, 125)) * random.uniform(0.6, 1.05)
-    pixels = np.zeros((size[1], size[0], 3)) + skin + 8 * _clouds(size, 14, random)[..., None]
+    pixels = np.zeros((size[1], size[0], 3)) + skin + 8 * clouds(size, 14, random)[..., None]
     opening = (np.abs(y) < 0.62 * np.cos(np.clip(x / 1.3, -1, 1) * np.pi / 2) + 0.02)[..., None]
     sclera = np.array((225, 212, 205)) - 25 * (np.abs(np.sin(7 * angle + 3 * r)) > 0.985)[..., None]
     pixels = np.where(opening, sclera, pixels)
@@ -181,7 +182,7 @@ def _front_of_the_eye(size: tuple[int, int], random: Generator) -> Image.Image:
     pixels = np.where(opening & (r < 0.48)[..., None], colour * fibres, pixels)
     pixels = np.where(opening & (r < 0.2)[..., None], 12.0, pixels)
     slit = np.exp(-(((x - 0.15 - 0.1 * y**2) / 0.03) ** 2))[..., None] * 150 * opening
-    return _picture(pixels + slit + random.normal(0, 3, pixels.shape)).filter(ImageFilter.GaussianBlur(0.8))
+    return picture(pixels + slit + random.normal(0, 3, pixels.shape)).filter(ImageFilter.GaussianBlur(0.8))
 
 
 def _printed(size: tuple[int, int], random: Generator) -> Image.Image:
@@ -202,35 +203,35 @@ def _printed(size: tuple[int, int], random: Generator) -> Image.Image:
 
 def _ultrasound(size: tuple[int, int], random: Generator) -> Image.Image:
     """A B-scan of the eye: a fan of speckle on black, the vitreous dark in it."""
-    x, y = _grid(size)
+    x, y = grid(size)
     r, angle = np.hypot(x, y + 1), np.arctan2(x, y + 1)
     fan = (np.abs(angle) < 0.7) & (r < 1.9) & (r > 0.15)
     tissue = 0.65 - 0.55 * np.exp(-((np.hypot(x / 0.55, (y + 0.05) / 0.55)) ** 8))
     grey = np.where(fan, 210 * tissue * random.gamma(2, 0.5, (size[1], size[0])), 4)
-    return _picture(np.repeat(grey[..., None], 3, axis=2)).filter(ImageFilter.GaussianBlur(0.9))
+    return picture(np.repeat(grey[..., None], 3, axis=2)).filter(ImageFilter.GaussianBlur(0.9))
 
 
 def _ball(size: tuple[int, int], random: Generator) -> Image.Image:
     """An orange on black cloth, lit from one side: the colours and the outline of a fundus, and nothing inside."""
-    x, y = _grid(size)
+    x, y = grid(size)
     x = x * size[0] / size[1]
     radius = random.uniform(0.6, 0.9)
     r2 = (x**2 + y**2) / radius**2
     height = np.sqrt(np.clip(1 - r2, 0, None))
     light = np.clip(0.6 * height - random.choice((-1, 1)) * 0.6 * x / radius - 0.4 * y / radius, 0.05, None)
-    pits = 1 + 0.06 * _clouds(size, 60, random)
+    pits = 1 + 0.06 * clouds(size, 60, random)
     shine = 160 * np.exp(-((x - 0.3 * radius) ** 2 + (y + 0.35 * radius) ** 2) / 0.008)
     pixels = (light * pits)[..., None] * np.array((235, 125, 25)) + shine[..., None]
-    return _picture(np.where((r2 < 1)[..., None], pixels, 6) + random.normal(0, 2, (size[1], size[0], 3)))
+    return picture(np.where((r2 < 1)[..., None], pixels, 6) + random.normal(0, 2, (size[1], size[0], 3)))
 
 
 def _skin(size: tuple[int, int], random: Generator) -> Image.Image:
     """Skin close by, a finger before the lens: reddish, soft, without vessels or field."""
-    x, y = _grid(size)
+    x, y = grid(size)
     tone = np.array((214, 140, 112)) * random.uniform(0.5, 1.05)
-    wrinkles = np.sin(y * 30 + 3 * _clouds(size, 5, random)) * 6 + 5 * _clouds(size, 25, random)
+    wrinkles = np.sin(y * 30 + 3 * clouds(size, 5, random)) * 6 + 5 * clouds(size, 25, random)
     shade = 1 + 0.25 * x * random.uniform(-1, 1) - 0.2 * y * random.uniform(-1, 1)
-    return _picture(
+    return picture(
         (tone * shade[..., None]) + wrinkles[..., None] + random.normal(0, 3, (size[1], size[0], 3))
     )
 

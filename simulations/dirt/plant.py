@@ -16,6 +16,7 @@ from simulations.dirt.files import plant_file_dirt
 from simulations.dirt.headers import plant_headers
 from simulations.dirt.native import note_native_dirt
 from simulations.dirt.pictures import plant_other_pictures
+from simulations.dirt.pictures_unseen import plant_unseen_pictures
 from simulations.dirt.site import Site
 from simulations.dirt.table import plant_table_dirt
 from simulations.dirt.truth import Truth
@@ -37,6 +38,7 @@ class Amounts:
     other_pictures: int
     named_headers: int
     harmless_headers: int
+    unseen: int
     unusual: int
 
 
@@ -53,6 +55,7 @@ def amounts(photographs: int) -> Amounts:
         named_headers=max(6, round(60 * share)),
         harmless_headers=max(4, round(40 * share)),
         unusual=max(4, round(32 * share)),
+        unseen=max(4, round(40 * share)),
     )
 
 
@@ -101,3 +104,4 @@ def plant_pictures(site: Site, much: Amounts) -> None:
     plant_exposure_dirt(site, much.blank, much.dark, much.dim)
     plant_other_pictures(site, much.other_pictures)
     plant_headers(site, much.named_headers, much.harmless_headers, much.unusual)
+    plant_unseen_pictures(site, much.unseen)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from simulations.dirt.truth import CERTAIN, COSTS_THE_ROW, JUDGEMENTS, Item, Truth
+from simulations.dirt.truth import CERTAIN, COSTS_THE_ROW, JUDGEMENTS, UNCLAIMED, Item, Truth
 
 WANTED = 0.95  # precision and recall of a judgement
 
@@ -58,6 +58,8 @@ class KindScore:
     @property
     def holds(self) -> bool:
         """Whether the claim for this kind is kept."""
+        if self.kind in UNCLAIMED:
+            return True
         if self.kind in CERTAIN:
             return self.recall == self.precision == 1.0 and not self.condemned
         return min(self.recall, self.precision) >= WANTED and not self.condemned
@@ -70,7 +72,7 @@ def score(
 
     means: kind of the truth -> the kinds of check that say it. kinds: which to score, all that were planted by default.
     """
-    wanted = list(kinds) or [kind for kind in CERTAIN + JUDGEMENTS if truth.of(kind)]
+    wanted = list(kinds) or [kind for kind in CERTAIN + JUDGEMENTS + UNCLAIMED if truth.of(kind)]
     return [_score(kind, truth, said, means) for kind in wanted]
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulations.dirt.accuracy import Marked
-from simulations.dirt.truth import CERTAIN
+from simulations.dirt.truth import CERTAIN, UNCLAIMED
 
 SHOWN = 4  # missed or falsely named records that are listed
 
@@ -61,7 +61,7 @@ def _table(one: Marked) -> Table:
     for score in one.scores:
         counts = (score.planted, score.found, len(score.missed), len(score.false_alarms))
         shares = (f"{score.precision:.3f}", f"{score.recall:.3f}")
-        claim = "all" if score.kind in CERTAIN else "0.95"
+        claim = "all" if score.kind in CERTAIN else "none" if score.kind in UNCLAIMED else "0.95"
         holds = "" if score.holds else "FAILS"
         table.add_row(score.kind, claim, *map(str, counts), *shares, str(score.condemned), holds)
     return table

@@ -55,6 +55,9 @@ JUDGEMENTS = (
     "identifier_in_note",
 )
 
+# Measured and shown, without a claim.
+UNCLAIMED = ("not_a_fundus_unseen",)
+
 # Planted to be left alone: whatever is said of these rows is a false alarm.
 HARMLESS = ("dim_but_usable", "unusual_but_good", "harmless_header", "harmless_note")
 
