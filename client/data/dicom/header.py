@@ -38,6 +38,7 @@ warnings.filterwarnings("ignore", module=r"client\.data\.dicom\.")
 
 _FIRST_READ = 64 * 1024  # holds most headers whole
 _MAGIC_AT, _MAGIC = 128, b"DICM"
+_GROUP = (b"\x7f\xe0", b"\xe0\x7f")  # of the pixel data, in big and little endian
 _PIXELS = 0x7FE00008  # of whatever type; what comes before in this group are tables of offsets
 _UID = re.compile(r"[0-9.]{1,64}")
 
@@ -52,7 +53,7 @@ class Header:
     """The elements before the pixel data. Values are read by keyword of DICOM's dictionary.
 
     syntax: UID of the transfer syntax. start: where the pixel data begin after these elements, in the data set
-    inflated if deflated (`body`). explicit, little: how it is encoded.
+    inflated if deflated (`body_of`); -1 where there are none. explicit, little: how it is encoded.
     """
 
     dataset: Dataset
@@ -111,7 +112,9 @@ def read_header(path: Path) -> Header | None:
         if size > MAX_FILE_BYTES:
             raise UnreadablePhotograph(f"the file is larger than {MAX_FILE_BYTES // 2**20} MB")
         try:
-            return parse_header(start)
+            header = parse_header(start)
+            if header.start >= 0 or size <= _FIRST_READ:
+                return header
         except UnreadablePhotograph:
             if size <= _FIRST_READ:
                 raise
@@ -119,7 +122,7 @@ def read_header(path: Path) -> Header | None:
 
 
 def parse_header(data: bytes) -> Header:
-    """The header of the bytes of a DICOM file. Raises UnreadablePhotograph where its pixel data are not reached."""
+    """The header of the bytes of a DICOM file. Raises UnreadablePhotograph where it cannot be read."""
     try:
         meta, position = _meta(data)
         syntax = _text(meta, "TransferSyntaxUID")
@@ -184,10 +187,9 @@ def _elements(start: bytes, syntax: str) -> Header:
         file, syntax == ImplicitVRLittleEndian, little, stop_when=lambda tag, vr, length: tag >= _PIXELS
     )
     position = file.tell()
-    if position + 8 > len(start) or start[position : position + 2] != (b"\x7f\xe0", b"\xe0\x7f")[little]:
-        raise UnreadablePhotograph("a DICOM file that ends before its pixel data, or has none")
+    reached = position + 8 <= len(start) and start[position : position + 2] == _GROUP[little]
     implicit, _ = dataset.original_encoding
-    return Header(dataset, syntax, position, not implicit, little)
+    return Header(dataset, syntax, position if reached else -1, not implicit, little)
 
 
 def _text(dataset: Dataset, keyword: str) -> str:

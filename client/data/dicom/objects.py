@@ -19,7 +19,7 @@ PHOTOGRAPHS = frozenset({f"{_VL}.5.1", f"{_VL}.5.2", f"{_VL}.4"}) | SECONDARY_CA
 
 
 def refused_kind(header: Header) -> str:
-    """Why the object is no photograph that can be used, "" where it is one."""
+    """Why the object is no photograph that can be used, "" where it is one as far as its header says."""
     uid = header.uid("SOPClassUID")
     if uid not in PHOTOGRAPHS:
         return f"a DICOM object of another kind ({_name(uid)})"
@@ -28,6 +28,8 @@ def refused_kind(header: Header) -> str:
         return f"a DICOM file of {frames} frames: export each photograph as a file of its own"
     if header.text("ContrastBolusAgent") or header.items("ContrastBolusAgentSequence"):
         return "an angiogram (the header names a contrast agent), not a colour photograph"
+    if header.start < 0:
+        return "a DICOM file that ends before its pixel data, or has none"
     return ""
 
 

@@ -222,3 +222,15 @@ def rle(pixels: Pixels) -> bytes:
 def full_range_ycbcr(pixels: Pixels) -> NDArray[np.uint8]:
     """RGB as YBR_FULL."""
     return np.asarray(Image.fromarray(pixels).convert("YCbCr"))
+
+
+def palette(bits: int = 8, first: int = 0, entries: int = 256) -> dict[str, Any]:
+    """The elements of a palette: red rises, green falls, blue rises at half the pace."""
+    levels = np.arange(entries)
+    tables = {"Red": levels % 256, "Green": 255 - levels % 256, "Blue": levels // 2 % 256}
+    elements: dict[str, Any] = {}
+    for colour, table in tables.items():
+        data = table.astype(np.uint8).tobytes() if bits == 8 else (table * 257).astype("<u2").tobytes()
+        elements[f"{colour}PaletteColorLookupTableDescriptor"] = [entries % 65536, first, bits]
+        elements[f"{colour}PaletteColorLookupTableData"] = data
+    return elements

@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom import uid
+from pydicom.dataset import Dataset
+
+from client.adapters import Loaded, load
+from client.adapters.dicom import example_options, recognises
+from client.data.images import build_image_store
+from shared_model.errors import ConfigError, DataError
+from tests.client.data.dicom.files import disc, photograph, rle
+
+Write = Callable[..., Path]
+COLUMNS = {"key": "uid", "icdr": "grade", "note": "report", "diabetes": "dm", "eye": "side"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "export"
+
+
+@pytest.fixture
+def write(folder: Path) -> Write:
+    def write(name: str, number: int = 1, **elements: Any) -> Path:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(photograph(**{"SOPInstanceUID": f"1.2.3.{number}", **elements}))
+        return path
+
+    return write
+
+
+def labelled(folder: Path, text: str, match: str = "sop_instance_uid", **columns: Any) -> Loaded:
+    (folder / "labels.csv").write_text(text)
+    given = {"file": "labels.csv", "match": match, "columns": {**COLUMNS, **columns}}
+    return load(folder, "dicom", options={"labels": given})
+
+
+def one(loaded: Loaded) -> dict[str, Any]:
+    assert len(loaded.table) == 1
+    return {str(k): v for k, v in loaded.table.iloc[0].to_dict().items()}
+
+
+def test_a_record_is_read_from_the_header(folder: Path, write: Write) -> None:
+    path = write(
+        "a/b/IM000001",
+        PatientID="P-7",
+        PatientAge="057Y",
+        PatientSex="F",
+        ImageLaterality="L",
+        Manufacturer="Topcon",
+        ManufacturerModelName="NW400",
+        StudyInstanceUID="1.2.9",
+    )
+    record = one(load(folder, "dicom"))
+    assert record["record_id"] == "1.2.3.1"
+    assert (record["patient_id"], record["visit"], record["image_path"]) == ("P-7", "1.2.9", str(path))
+    assert (record["age"], record["sex"], record["eye"], record["camera"]) == (57.0, 0.0, 1.0, "Topcon NW400")
+    for name in ("icdr", "sdrg", "note", "diabetes"):
+        assert (
+            np.isnan(record[name]) if isinstance(record[name], float) else record[name] is not record["eye"]
+        )
+
+
+def test_files_of_any_name_in_any_folder_are_read_and_the_others_are_counted(
+    folder: Path, write: Write
+) -> None:
+    for number, name in enumerate(("IM1", "x.dcm", "deep/er/1.2.3.jpg", "y.csv")):
+        write(name, number)
+    (folder / "DICOMDIR").write_bytes(photograph(SOPInstanceUID="9"))
+    (folder / "readme.txt").write_text("hello")
+    (folder / "loose.jpg").write_bytes(b"\xff\xd8\xff" * 60)
+    loaded = load(folder, "dicom")
+    assert len(loaded.table) == 4
+    assert [Path(path).name for path in loaded.unclaimed] == ["loose.jpg"]
+    assert any(said.startswith("2 files of the folder are no DICOM files") for said in loaded.notices)
+    assert any("not for grading" in said for said in loaded.notices)
+
+
+def test_the_photographs_reach_the_image_store(folder: Path, write: Write, tmp_path: Path) -> None:
+    write("one")
+    write("two", 2, syntax=uid.RLELossless, value=rle(disc()))
+    write("three", 3, syntax=uid.MPEG4HP41, value=b"12")
+    loaded = load(folder, "dicom")
+    store, quarantine = build_image_store(loaded.table, tmp_path / "photos.npy", 16, lines=loaded.lines)
+    assert len(store) == 2
+    assert np.array_equal(*store.batch([0, 1]))
+    assert quarantine["reason"].tolist() == [
+        "the DICOM transfer syntax MPEG-4 AVC/H.264 High Profile / Level 4.1 is not read"
+    ]
+
+
+def frame_laterality(code: str) -> Dataset:
+    item, group = Dataset(), Dataset()
+    item.FrameLaterality = code
+    group.FrameAnatomySequence = [item]
+    return group
+
+
+@pytest.mark.parametrize(
+    ("elements", "eye"),
+    [
+        ({"ImageLaterality": "R"}, 0.0),
+        ({"Laterality": "L"}, 1.0),
+        ({"ImageLaterality": "L", "Laterality": "U"}, 1.0),
+        ({"SharedFunctionalGroupsSequence": [frame_laterality("L")]}, 1.0),
+        ({"PerFrameFunctionalGroupsSequence": [frame_laterality("R")]}, 0.0),
+        ({}, None),
+        ({"ImageLaterality": "L", "Laterality": "R"}, "the header names two eyes"),
+        ({"ImageLaterality": "B"}, "a picture of both eyes"),
+        ({"Laterality": "X"}, "not a code of this column"),
+    ],
+)
+def test_the_eye_is_read_and_never_guessed(
+    folder: Path, write: Write, elements: dict[str, Any], eye: float | str | None
+) -> None:
+    write("one", **elements)
+    loaded = load(folder, "dicom")
+    assert one(loaded)["eye"] == eye if isinstance(eye, float) else np.isnan(one(loaded)["eye"])
+    assert loaded.unread["reason"].tolist() == ([eye] if isinstance(eye, str) else [])
+
+
+@pytest.mark.parametrize(
+    ("elements", "age", "reasons"),
+    [
+        ({"PatientAge": "057Y"}, 57.0, []),
+        ({"PatientAge": "018M"}, 1.5, []),
+        ({"PatientAge": "052W"}, pytest.approx(1.0, abs=0.01), []),
+        ({"PatientBirthDate": "19600615", "StudyDate": "20200614"}, 59.0, []),
+        ({"PatientBirthDate": "19600615", "AcquisitionDateTime": "20200615101500.00"}, 60.0, []),
+        ({"PatientBirthDate": "19600615"}, None, []),
+        ({"PatientAge": "210Y"}, None, ["outside 0 to 120"]),
+        ({"PatientAge": "fifty"}, None, ["not a number of days, weeks, months or years"]),
+        (
+            {"PatientBirthDate": "20300101", "StudyDate": "20200101"},
+            None,
+            ["after the date of the examination"],
+        ),
+        (
+            {"PatientBirthDate": "unknown!", "StudyDate": "20200101"},
+            None,
+            ["not a date in one of the formats named"],
+        ),
+    ],
+)
+def test_ages_come_from_the_header_or_from_two_dates(
+    folder: Path, write: Write, elements: dict[str, Any], age: Any, reasons: list[str]
+) -> None:
+    write("one", **elements)
+    loaded = load(folder, "dicom")
+    assert one(loaded)["age"] == age if age is not None else np.isnan(one(loaded)["age"])
+    assert loaded.unread["reason"].tolist() == reasons
+
+
+def test_a_sex_that_is_no_code_is_noted_and_other_is_missing(folder: Path, write: Write) -> None:
+    for number, code in enumerate(("M", "F", "O", "W")):
+        write(str(number), number, PatientSex=code)
+    loaded = load(folder, "dicom")
+    assert loaded.table["sex"].tolist()[:2] == [1.0, 0.0]
+    assert loaded.table["sex"].isna().tolist() == [False, False, True, True]
+    assert loaded.unread[["row", "column"]].values.tolist() == [[4, "PatientSex"]]
+
+
+def test_a_study_without_an_identifier_is_told_by_its_date(folder: Path, write: Write) -> None:
+    write("one", StudyInstanceUID=None, StudyDate="20200101")
+    assert one(load(folder, "dicom"))["visit"] == "20200101"
+
+
+def test_the_same_number_of_two_issuers_is_two_patients(folder: Path, write: Write) -> None:
+    write("1", 1, PatientID="7", IssuerOfPatientID="North")
+    write("2", 2, PatientID="7", IssuerOfPatientID="South")
+    write("3", 3, PatientID="7")
+    write("4", 4, PatientID="8", IssuerOfPatientID="North")
+    write("5", 5, PatientID="8")
+    loaded = load(folder, "dicom")
+    assert loaded.table["patient_id"].tolist() == ["North/7", "South/7", "8", "8"]
+    assert loaded.quarantine["reason"].tolist() == ["given by several issuers, and this file names none"]
+
+
+def test_what_cannot_be_used_is_set_aside_with_its_reason(folder: Path, write: Write) -> None:
+    write("a", 1)
+    write("b", 1)
+    write("c", 3, PatientID=None)
+    write("d", 4, SOPInstanceUID=None)
+    write("e", 5, SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.5.4")
+    write("f", 6, NumberOfFrames=3)
+    write("g", 7, SOPInstanceUID="not a uid")
+    (folder / "h").write_bytes(photograph()[:300])
+    (folder / "i").write_bytes(photograph()[:140])
+    report = photograph(SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1")
+    (folder / "j").write_bytes(report[: report.index(b"\xe0\x7f\x10\x00")])
+    loaded = load(folder, "dicom")
+    assert loaded.table["record_id"].tolist() == ["1.2.3.1"]
+    assert loaded.quarantine["row"].tolist() == list(range(2, 11))
+    assert loaded.quarantine["reason"].tolist() == [
+        "another file has the same SOPInstanceUID: file 1",
+        "missing",
+        "missing",
+        "a DICOM object of another kind (Ophthalmic Tomography Image)",
+        "a DICOM file of 3 frames: export each photograph as a file of its own",
+        "missing",
+        "a DICOM file that ends before its pixel data, or has none",
+        "a DICOM file that does not name its transfer syntax",
+        "a DICOM object of another kind (Encapsulated PDF)",
+    ]
+    assert loaded.quarantine["record"].tolist()[6:] == ["h", "i", "j"]
+
+
+def test_greyscale_and_secondary_captures_are_counted(folder: Path, write: Write) -> None:
+    write("1", 1, pixels=disc()[..., 0].copy(), photometric="MONOCHROME2")
+    write("2", 2, SOPClassUID=uid.SecondaryCaptureImageStorage)
+    said = " ".join(load(folder, "dicom").notices)
+    assert "1 photographs are greyscale" in said
+    assert "1 photographs are secondary captures" in said
+
+
+def test_labels_are_joined_by_the_uid(folder: Path, write: Write) -> None:
+    write("1", 1, ImageLaterality="L")
+    write("2", 2)
+    loaded = labelled(folder, "uid,grade,report,dm,side\n1.2.3.1,2,Few microaneurysms.,yes,\n")
+    first, second = loaded.table.to_dict("records")
+    assert (first["icdr"], first["note"], first["diabetes"], first["eye"]) == (
+        2,
+        "Few microaneurysms.",
+        1.0,
+        1.0,
+    )
+    assert loaded.table["icdr"].isna().tolist() == [False, True]
+    assert second["record_id"] == "1.2.3.2"
+    assert any("1 photographs have no row in the labels" in said for said in loaded.notices)
+
+
+def test_the_header_is_believed_before_the_labels(folder: Path, write: Write) -> None:
+    write("1", 1, PatientAge="050Y")
+    write("2", 2)
+    loaded = labelled(
+        folder, "uid,grade,report,dm,side,years\n1.2.3.1,2,,,,60\n1.2.3.2,2,,,R,61\n", age="years"
+    )
+    assert loaded.table["age"].tolist() == [50.0, 61.0]
+    assert loaded.table["eye"].tolist()[1] == 0.0
+
+
+def test_labels_are_joined_by_the_files_name_or_path(folder: Path, write: Write) -> None:
+    for number, name in enumerate(("a/IM1.dcm", "b/IM1.dcm", "b/IM2.dcm", "b/IM3")):
+        write(name, number)
+    text = "uid,grade,report,dm,side\na/im1.dcm,1,,,\nC:\\x\\b\\IM2.dcm,4,,,\nb\\IM1,2,,,\nIM3,3,,,\nIM1.dcm,0,,,\n"
+    loaded = labelled(folder, text, "file")
+    assert loaded.table["icdr"].tolist()[:2] == [1, 2]
+    assert loaded.table["icdr"].tolist()[3] == 3
+    assert loaded.table["icdr"].isna().tolist() == [False, False, True, False]
+    assert loaded.quarantine["row"].tolist() == [4 + 3, 4 + 6]
+    assert set(loaded.quarantine["reason"]) == {"the photograph is absent: none has this name alone"}
+
+
+def test_labels_of_an_examination_are_joined_by_accession_number_and_eye(folder: Path, write: Write) -> None:
+    write("1", 1, AccessionNumber="A1", ImageLaterality="L")
+    write("2", 2, AccessionNumber="A1", ImageLaterality="R")
+    write("3", 3, AccessionNumber="A1", ImageLaterality="R")
+    write("4", 4, AccessionNumber="A2")
+    loaded = labelled(folder, "uid,grade,report,dm,side\nA1,1,,,OS\nA1,3,,,OD\nA2,4,,,\n", "accession_number")
+    assert loaded.table["icdr"].tolist() == [1, 3, 3, 4]
+    assert loaded.quarantine.empty
+
+
+def test_labels_that_contradict_each_other_or_the_header_cost_the_photograph(
+    folder: Path, write: Write
+) -> None:
+    for number in range(1, 5):
+        write(str(number), number, ImageLaterality="L")
+    rows = ("1.2.3.1,1,,,", "1.2.3.1,2,,,", "1.2.3.2,7,,,", "1.2.3.3,2,,,R", "1.2.3.4,2,,,", "1.2.3.4,2,,,")
+    text = "\n".join(("uid,grade,report,dm,side", *rows))
+    loaded = labelled(folder, text)
+    assert loaded.table["record_id"].tolist() == ["1.2.3.4"]
+    assert loaded.quarantine["reason"].tolist() == [
+        "labels.csv says two different things of it, in lines 2 and 3",
+        "the grade is outside 0 to 4 (labels.csv, line 4)",
+        "labels.csv, line 5, says it is the other eye",
+    ]
+
+
+def test_rows_of_labels_that_fit_no_photograph_are_not_lost(folder: Path, write: Write) -> None:
+    write("1", 1)
+    loaded = labelled(folder, "uid,grade,report,dm,side\n1.2.3.1,1,,,\n9.9,1,,,\n,1,,,\n1.2.3.1,1\n")
+    assert loaded.quarantine[["row", "record", "reason"]].values.tolist() == [
+        [1 + 3, "9.9", "the photograph is absent: none has this SOPInstanceUID"],
+        [1 + 4, "", "missing"],
+        [1 + 5, "1.2.3.1", "the row has 2 cells, the header 5"],
+    ]
+    assert any("3 rows of the labels fit no photograph" in said for said in loaded.notices)
+
+
+def test_a_value_of_the_labels_that_cannot_be_read_is_missing(folder: Path, write: Write) -> None:
+    write("1", 1)
+    loaded = labelled(folder, "uid,grade,report,dm,side\n1.2.3.1,1,,maybe,\n")
+    assert loaded.unread[["row", "record", "column"]].values.tolist() == [[1, "1.2.3.1", "dm"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "what", "where"),
+    [
+        ({"lables": {}}, "no such|does not exist|unknown", "data.dicom.lables"),
+        (
+            {"labels": {"file": "labels.csv", "columns": {}}},
+            "a key is missing",
+            "data.dicom.labels.columns.key",
+        ),
+        (
+            {"labels": {"file": "x.csv", "columns": {"key": "uid"}}},
+            "does not exist",
+            "data.dicom.labels.file",
+        ),
+        ({"labels": {"file": "x.xlsx", "columns": {"key": "uid"}}}, "Excel", "data.dicom.labels.file"),
+        (
+            {"labels": {"file": "labels.csv", "columns": {"key": "uid", "icdr": "DR"}}},
+            "no column 'dr'",
+            "data.dicom.labels.columns",
+        ),
+        (
+            {"labels": {"file": "labels.csv", "columns": {"key": "uid", "patient": "p"}}},
+            "patient is not taken",
+            "data.dicom.labels.columns.patient",
+        ),
+        (
+            {"labels": {"file": "labels.csv", "columns": {"key": "uid"}, "codes": {"icdr": {"x": 9}}}},
+            "code",
+            "data.dicom.labels.codes",
+        ),
+    ],
+)
+def test_mistakes_in_the_section_are_named(
+    folder: Path, write: Write, options: dict[str, Any], what: str, where: str
+) -> None:
+    write("1")
+    (folder / "labels.csv").write_text("uid,grade\n1.2.3.1,1\n")
+    with pytest.raises(ConfigError, match=what) as caught:
+        load(folder, "dicom", options=options)
+    assert where in caught.value.where
+
+
+def test_a_folder_without_a_usable_photograph_is_refused(folder: Path, write: Write) -> None:
+    write("1", NumberOfFrames=2)
+    with pytest.raises(DataError, match="of 2 frames"):
+        load(folder, "dicom")
+
+
+def test_init_recognises_the_folder_and_offers_a_section(folder: Path, write: Write) -> None:
+    write("deep/one")
+    assert recognises(folder)
+    assert not recognises(folder.parent / "nowhere")
+    section = "\n".join(line.removeprefix("# ") for line in example_options(folder).splitlines())
+    import tomllib
+
+    options = tomllib.loads(section)["data"]["dicom"]
+    (folder / "labels.csv").write_text("SOP Instance UID,Eye,DR grade,Report\n1.2.3.1,R,2,Mild.\n")
+    assert one(load(folder, "dicom", options=options))["icdr"] == 2
