@@ -21,7 +21,7 @@ _UNREADABLE = {
     "image_empty": ("empty",),
     "image_missing": ("absent",),
     "image_too_large": ("larger than", "million pixels"),
-    "image_not_an_image": ("not an image",),
+    "image_not_an_image": ("not an image", "is not read (save"),
     "image_truncated": ("truncated", "ends early", "checksum", "damaged"),
 }
 _JUDGED = {

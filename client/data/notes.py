@@ -26,6 +26,8 @@ _ABSENT = (
     r"(?:no|without|sem|nenhum\w*|ausencia de|absence of|"
     r"nao (?:ha|se observam?|foram observad[oa]s|apresenta))"
 )
+_OF_THE_EYE = r"(?:ocular\w*|ocul\w+|ophthalm\w+|oftalm\w+|retin\w+|eyes?|microvascular\w*)"
+_EYE = r"(?:(?:right|left|both|olhos?|direit[oa]|esquerd[oa]|ambos|os|od|oe|ou|ao|eyes?)\W+){1,4}"
 _ANY = r"(?:(?:ab|a)normal\w*|alterac\w*|alterat\w*|finding\w*|achad\w*|path?olog\w*|disease|doenca\w*)"
 
 _NAMES_IT = (
@@ -40,6 +42,7 @@ _GRADES_IT = (
     rf"\b{_SCALE}\b\W*(?:\w+\W+){{0,2}}?{_NUMERAL}\b",
     r"\breferable\b|\bnon\W?referable\b|\bsight\W?threatening\b",
     rf"\b{_SEVERITY}\W+(?:disease|doenca|stage)\b|\b{_SEVERITY}\W*$",
+    r"\be1[0-4]\W?[39]\d{0,4}\b|\bh36\W?0\b|\b362\W0\d?\b",  # ICD-10 and ICD-9: diabetes with and without it
 )
 _ALL_NORMAL = (
     rf"\b{_ABSENT}\W+(?:\w+\W+){{0,3}}?{_ANY}",
@@ -47,10 +50,11 @@ _ALL_NORMAL = (
     r"\bwithin normal limits\b|\bwnl\b|\bdentro d[oa] (?:normal|limites)|\bnothing abnormal\b",
     r"\bnada digno de nota\b|\bndn\b|\bsem (?:particularidades|lesoes)\b|\bno lesions?\b",
     r"\bunremarkable\b",
+    rf"\b{_ABSENT}\W+(?:\w+\W+){{0,2}}?(?:{_OF_THE_EYE}\W+complic\w+|complic\w+\W+{_OF_THE_EYE})",
 )
 # What is left of a statement that a full stop or a line end tore apart.
 _REMNANTS = (
-    rf"^\W*(?:{_SEVERITY}|{_NUMERAL}|{_NORMAL}|none|absent|present|ausente|presente|no|nao|sem|yes|sim)\W*$",
+    rf"^\W*(?:{_EYE})?(?:{_SEVERITY}|{_NUMERAL}|{_NORMAL}|none|absent|present|ausente|presente|no|nao|sem|yes|sim)\W*$",
 )
 _STATES_GRADE = tuple(re.compile(p) for p in (*_NAMES_IT, *_GRADES_IT, *_ALL_NORMAL, *_REMNANTS))
 

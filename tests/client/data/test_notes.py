@@ -51,6 +51,16 @@ STATES_THE_GRADE = [
     "diabetic\u2010retinopathy present",
     "Diabetic and hypertensive retinopathy.",
     "Ret. diabética leve.",
+    "Diabetes mellitus without ophthalmic complications.",
+    "Diabetes sem complicações oftalmológicas.",
+    "E11.319.",
+    "CID H36.0.",
+    "Negative for DR.",
+    "Free of diabetic retinopathy.",
+    "RDP tratada com panfotocoagulação.",
+    "Nao apresenta retinopatia diabetica.",
+    "left eye: none.",
+    "OE: moderada.",
 ]
 
 DOES_NOT = [
@@ -86,6 +96,38 @@ def test_a_grade_torn_over_lines_and_full_stops_goes_too() -> None:
     assert mask_grade("NPDR. Moderate.") == ""
     assert mask_grade("ICDR:\n3") == ""
     assert mask_grade("there is moderate\nnon-proliferative\nretinopathy") == ""
+
+
+ENGLISH = (
+    "This 61-year-old patient with type 2 diabetes attended for annual screening. Visual acuity is 20/40 OD and "
+    "20/25 OS. The optic disc is pink with a cup-to-disc ratio of 0.4. There are {findings}. {statement} "
+    "Hard exudates lie temporal to the fovea. No macular edema. Cataract surgery was advised; the patient agreed. "
+    "Follow-up in 6 months."
+)
+PORTUGUESE = (
+    "Paciente de 61 anos, diabético tipo 2 há 12 anos, em acompanhamento. Acuidade visual 20/40 em OD. Disco óptico "
+    "corado, escavação 0,4. Há {findings}. {statement} Exsudatos duros temporais à fóvea. Sem edema macular. Indicada "
+    "cirurgia de catarata; orientado retorno em 6 meses."
+)
+STATEMENTS = {
+    "There is moderate non-proliferative diabetic retinopathy in both eyes.": ENGLISH,
+    "There is no evidence of diabetic retinopathy in either eye.": ENGLISH,
+    "Diabetic retinopathy, right eye: mild; left eye: none.": ENGLISH,
+    "Assessment: PDR, high risk, previously treated.": ENGLISH,
+    "On the ICDR scale this corresponds to grade 2.": ENGLISH,
+    "Observa-se retinopatia diabética não proliferativa moderada em ambos os olhos.": PORTUGUESE,
+    "Não há sinais de retinopatia diabética.": PORTUGUESE,
+    "Conclusão: RDNP leve em OD e ausente em OE.": PORTUGUESE,
+    "Classificação ICDR grau 2.": PORTUGUESE,
+    "Restante do fundo de olho sem alterações.": PORTUGUESE,
+}
+
+
+@pytest.mark.parametrize(("statement", "text"), STATEMENTS.items())
+def test_of_a_long_free_text_only_the_statement_goes(statement: str, text: str) -> None:
+    findings = "microaneurysms" if text is ENGLISH else "microaneurismas"
+    whole = text.format(findings=findings, statement=statement)
+    assert mask_grade(whole) == text.format(findings=findings, statement="").replace("  ", " ")
 
 
 def test_lines_are_sentences_of_their_own() -> None:
