@@ -143,13 +143,20 @@ def _unreadable(config: SiteConfig, error: DataError) -> CheckResult:
 
 
 def _without_excluded(loaded: Loaded, state: SiteState) -> tuple[Loaded, int]:
-    """The records of patients who are not barred, and how many patients are."""
+    """What was read of patients who are not barred, and how many patients are."""
     barred = excluded(state)
-    patients = {name: state.patient(name) for name in loaded.table["patient_id"].unique()}
-    gone = loaded.table["patient_id"].map(patients).isin(barred)
-    unread = loaded.unread[~loaded.unread["record"].isin(loaded.table.loc[gone, "record_id"])]
-    kept = replace(loaded, table=loaded.table[~gone].reset_index(drop=True), unread=unread)
-    return kept, loaded.table.loc[gone, "patient_id"].nunique()
+    named = {*loaded.table["patient_id"], *loaded.owners.values()}
+    gone = {name for name in named if state.patient(name) in barred} if barred else set()
+    theirs = loaded.table["patient_id"].isin(gone)
+    records = set(loaded.table.loc[theirs, "record_id"])
+    refused = loaded.quarantine["row"].map(loaded.owners).isin(gone)
+    kept = replace(
+        loaded,
+        table=loaded.table[~theirs].reset_index(drop=True),
+        quarantine=loaded.quarantine[~refused].reset_index(drop=True),
+        unread=loaded.unread[~loaded.unread["record"].isin(records)].reset_index(drop=True),
+    )
+    return kept, len(gone)
 
 
 def _split(

@@ -24,6 +24,9 @@ _GRADES = "Let a grader decide; the same photograph cannot have two grades."
 _SIDES = (
     "Put these patients on one side (split.csv), or remove the copies: the test would be of seen photographs."
 )
+_OTHER_PERHAPS = (
+    "See whether it is the same photograph, and whose; near-duplicates do not move to one side of the split."
+)
 _JUDGED = " This is a judgement: look before you remove anything."
 
 
@@ -75,7 +78,7 @@ class Copies:
                 "near_duplicate_across_patients",
                 across,
                 "nearly identical photographs of different patients",
-                _OTHER_PATIENT + _JUDGED,
+                _OTHER_PERHAPS + _JUDGED,
             ),
             (
                 "near_duplicate_across_split",

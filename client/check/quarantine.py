@@ -26,7 +26,7 @@ def quarantined(loaded: Loaded, unreadable: Mapping[str, str]) -> pd.DataFrame:
     is not known.
     """
     rows: list[tuple[str, str, str, str, str, str]] = [
-        (loaded.source, str(row), record, "", column, reason)
+        (loaded.source, str(row), record, loaded.owners.get(row, ""), column, reason)
         for row, record, column, reason in loaded.quarantine.itertuples(index=False)
     ]
     patients = dict(zip(loaded.table["record_id"], loaded.table["patient_id"], strict=True))

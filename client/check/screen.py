@@ -122,7 +122,9 @@ def _positives(summary: Summary) -> str:
 
 def _missing(summary: Summary) -> str:
     total = max(1, summary.photographs)
-    some = [f"{field_name(name)} {count / total:.0%}" for name, count in summary.missing.items() if count]
+    some = [
+        f"{field_name(name)} {_percent(count / total)}" for name, count in summary.missing.items() if count
+    ]
     return ", ".join(some) or "nothing"
 
 
@@ -135,3 +137,7 @@ def _notes(summary: Summary) -> str:
         f"{notes.no_abnormality:,} state that nothing was found, {notes.state_grade:,} state the grade "
         f"(grading does not read those sentences); tokens: median {notes.median:,}, longest {notes.longest:,}"
     )
+
+
+def _percent(share: float) -> str:
+    return "under 1%" if share < 0.01 else f"{share:.0%}"

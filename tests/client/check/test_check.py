@@ -122,12 +122,16 @@ def test_an_interrupted_check_goes_on_where_it_stopped(
 
 
 @pytest.mark.usefixtures("small_lights")
-def test_excluded_patients_are_counted_nowhere(clean: Path, open_site: Opened) -> None:
-    config, state = open_site(clean)
+def test_excluded_patients_are_counted_nowhere(write_folder: WriteFolder, open_site: Opened) -> None:
+    rows: list[Mapping[str, str]] = [{} for _ in range(20)]
+    rows[3] = {"patient_id": "3", "DR_ICDR": "9", "patient_age": "210"}
+    config, state = open_site(on_sides(write_folder(rows)))
     exclude(state, "3")
     result = run_check(config, state, estimate=False)
     assert result.summary is not None
-    assert (result.summary.patients, result.summary.excluded) == (19, 1)
+    assert (result.summary.patients, result.summary.excluded) == (18, 1)
+    assert kinds(result) == set()
+    assert (state.read("quarantine.csv") or b"").count(b"\n") == 1
 
 
 def test_data_that_cannot_be_opened_cannot_join(tmp_path: Path, check: Check) -> None:
