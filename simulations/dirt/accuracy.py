@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,9 @@ class Marked:
         return asdict(self) | {"scores": scores, "holds": self.holds}
 
 
+Ask = Callable[[Path, int, int], Marked]
+
+
 def check_accuracy(
     photographs: int,
     seed: int,
@@ -78,7 +81,7 @@ def check_accuracy(
             size=size,
             progress=lambda done, total: stage("drawing patients", done, total),
         )
-        asked = [_planted, _clean, _with_notes]
+        asked: list[Ask] = [_planted, _clean, _with_notes, partial(_with_notes, unseen=True)]
         if real is not None:
             asked += [partial(_real, real), partial(_real_planted, real)]
         marked = []
@@ -127,16 +130,17 @@ def _as_it_is(name: str, folder: Path, seed: int) -> Marked:
     return Marked(name, len(site.rows), tuple(scores), condemned, flagged, unknown_kinds(said))
 
 
-def _with_notes(root: Path, photographs: int, seed: int) -> Marked:
+def _with_notes(root: Path, photographs: int, seed: int, *, unseen: bool = False) -> Marked:
     """The site with notes: what is found, and what can still be read once identifiers are masked."""
-    folder = root / "noted"
-    truth = plant_notes(root / "clean", folder, seed, notes=max(80, int(0.4 * photographs)))
+    folder = root / ("unseen" if unseen else "noted")
+    truth = plant_notes(root / "clean", folder, seed, notes=max(80, int(0.4 * photographs)), unseen=unseen)
     said = ask_check(folder, "table", NOTED_OPTIONS)
-    masked = _still_readable(folder, truth)
-    scores = (*score(truth, said, MEANS, ["identifier_in_note"]), masked)
-    return Marked(
-        "notes", len(truth.lines), scores, clean_rows_condemned(truth, said), unknown=unknown_kinds(said)
-    )
+    scores = [*score(truth, said, MEANS, ["identifier_in_note"]), _still_readable(folder, truth)]
+    if unseen:
+        scores = [replace(one, kind=f"{one.kind}_unseen") for one in scores]
+    condemned = clean_rows_condemned(truth, said)
+    name = "notes, unseen" if unseen else "notes"
+    return Marked(name, len(truth.lines), tuple(scores), condemned, unknown=unknown_kinds(said))
 
 
 def _still_readable(folder: Path, truth: Truth) -> KindScore:

@@ -28,11 +28,11 @@ NOTED_OPTIONS: dict[str, Any] = {
 HEADER = ("Picture", "Person", "Side", "Grade", "Report")
 
 
-def plant_notes(base: Path, folder: Path, seed: int, *, notes: int) -> Truth:
+def plant_notes(base: Path, folder: Path, seed: int, *, notes: int, unseen: bool = False) -> Truth:
     """Write a site of `notes` records into `folder`, half of whose notes hold an identifier.
 
-    base: a clean folder in BRSET's layout, of which the photographs are linked. Raises DataError where it holds
-    fewer photographs.
+    base: a clean folder in BRSET's layout, of which the photographs are linked. unseen: of the templates that nobody
+    who wrote check has seen. Raises DataError where `base` holds fewer photographs.
     """
     random = np.random.default_rng(np.random.SeedSequence((seed, 0x70)))
     truth = Truth(seed)
@@ -52,10 +52,12 @@ def plant_notes(base: Path, folder: Path, seed: int, *, notes: int) -> Truth:
             row = rows[at]
             record = row["image_id"]
             if random.random() < 0.5:
-                note, sort, secrets = note_with_identifier(int(random.integers(10_000)), random)
+                note, sort, secrets = note_with_identifier(
+                    int(random.integers(10_000)), random, unseen=unseen
+                )
                 truth.items.append(Item("identifier_in_note", sort, (record,), text=secrets))
             else:
-                note = harmless_note(int(random.integers(10_000)), random)
+                note = harmless_note(int(random.integers(10_000)), random, unseen=unseen)
                 truth.add("harmless_note", "", record)
             os.link(base / PHOTOGRAPHS / f"{record}.jpg", folder / PHOTOGRAPHS / f"{record}.jpg")
             side = "OD" if row["exam_eye"] == "1" else "OS"

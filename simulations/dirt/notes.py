@@ -9,6 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simulations.dirt.names import Person, person
+from simulations.dirt.notes_unseen import (
+    HARMLESS_EN_UNSEEN,
+    HARMLESS_PT_UNSEEN,
+    WITH_EN_UNSEEN,
+    WITH_PT_UNSEEN,
+)
 from simulations.dirt.site import Generator
 
 Template = tuple[str, str]  # kind of identifier, text with fields of Person
@@ -101,23 +107,27 @@ HARMLESS_PT = (
 )
 
 
-def note_with_identifier(number: int, random: Generator) -> tuple[str, str, tuple[str, ...]]:
+def note_with_identifier(
+    number: int, random: Generator, *, unseen: bool = False
+) -> tuple[str, str, tuple[str, ...]]:
     """The note, its kind of identifier, and the texts that must not be readable after masking."""
     portuguese = bool(number % 2)
-    templates = WITH_PT if portuguese else WITH_EN
+    seen, others = (WITH_PT, WITH_PT_UNSEEN) if portuguese else (WITH_EN, WITH_EN_UNSEEN)
+    templates = others if unseen else seen
     kind, template = templates[number // 2 % len(templates)]
     somebody = person(random, portuguese)
     secrets = tuple(v for k, v in vars(somebody).items() if "{" + k + "}" in template)
     text = template.format(**vars(somebody))
     if random.random() < 0.4:
-        text = f"{harmless_note(int(random.integers(1000)) * 2 + portuguese, random)} {text}"
+        text = f"{harmless_note(int(random.integers(1000)) * 2 + portuguese, random, unseen=unseen)} {text}"
     language = "Portuguese" if portuguese else "English"
     return text, f"{kind} {language}", secrets
 
 
-def harmless_note(number: int, random: Generator) -> str:
+def harmless_note(number: int, random: Generator, *, unseen: bool = False) -> str:
     """A note that names nobody."""
-    templates = HARMLESS_PT if number % 2 else HARMLESS_EN
+    seen, others = (HARMLESS_PT, HARMLESS_PT_UNSEEN) if number % 2 else (HARMLESS_EN, HARMLESS_EN_UNSEEN)
+    templates = others if unseen else seen
     day, month, year = (int(value) for value in random.integers((1, 1, 2015), (29, 13, 2025)))
     days: list[Callable[[], str]] = [
         lambda: f"{day:02d}/{month:02d}/{year}",
