@@ -90,6 +90,7 @@ class _Rows:
         """Add the row to the records, or its problems to the quarantine."""
         reading, cells = self.reading, row.cells
         if row.problem:  # its cells may stand under the wrong columns
+            reading.claim(cells.get("image_id", ""))
             reading.refuse(row.line, cells.get("image_id", ""), ("", row.problem))
             return
         problems: list[tuple[str, str]] = []

@@ -81,6 +81,7 @@ class _Entries:
     def _take(self, number: int, entry: Entry, split: str) -> None:
         reading = self.reading
         if entry.problem:
+            reading.claim(_within(entry.name) or "")
             reading.refuse(number, entry.name, ("", entry.problem))
             return
         problems: list[tuple[str, str]] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -97,6 +98,13 @@ class Reading:
         if path in self._used:
             problems.append((column, f"the photograph is already named in {self.unit} {self._used[path]}"))
         return path
+
+    def claim(self, image: str) -> None:
+        """Note that a row names this photograph, if there is one of the name, though the row cannot be used."""
+        with suppress(Unusable):
+            path = self.photographs.find(image)
+            if path is not None:
+                self._named.add(path)
 
     def loaded(self, folder: Path, notices: list[str], rows: int, *, hint: str) -> Loaded:
         """Everything read, with centres and splits from the tables beside it.

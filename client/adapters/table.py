@@ -72,9 +72,9 @@ class _Rows:
         cells, fields = row.cells, self._fields
         present = [v for v in self._views if word(fields.cell(cells, v.columns["image"])) is not None]
         if row.problem:  # its cells may stand under the wrong columns
-            self.reading.refuse(
-                row.line, fields.cell(cells, self._views[0].columns["image"]), ("", row.problem)
-            )
+            named = fields.cell(cells, self._views[0].columns["image"])
+            self.reading.claim(named)
+            self.reading.refuse(row.line, named, ("", row.problem))
             return
         for view in present or self._views[:1]:
             self._photograph(row, view)

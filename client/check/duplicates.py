@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from client.check.alignment import Prepared, likeness, prepare
 from client.check.features import SIDE
 from client.check.measurement import Measurement
-from client.check.quality import is_blank
+from client.check.quality import judge
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -59,8 +59,9 @@ def identical(measurements: Sequence[Measurement]) -> list[tuple[int, ...]]:
 def near(measurements: Sequence[Measurement], progress: Progress | None = None) -> list[Pair]:
     """Pairs that are nearly the same, in order; byte-identical ones are not among them.
 
-    Of a group of identical photographs the first stands for all. Blank photographs have nothing to compare and
-    are left out. progress: called with photographs compared and to compare. Memory grows with their number, not
+    Of a group of identical photographs the first stands for all. Blank photographs and those that show no retina are
+    left out: the one have nothing to compare, and pages, scans and screens of one template resemble each other
+    without being copies. progress: called with photographs compared and to compare. Memory grows with their number, not
     with its square.
     """
     places = _comparable(measurements)
@@ -77,7 +78,12 @@ def near(measurements: Sequence[Measurement], progress: Progress | None = None) 
 
 def _comparable(measurements: Sequence[Measurement]) -> list[int]:
     first_of = {m.sha256: place for place, m in reversed(list(enumerate(measurements))) if not m.problem}
-    return sorted(place for place in first_of.values() if not is_blank(measurements[place]))
+    return sorted(place for place in first_of.values() if _shows_a_retina(measurements[place]))
+
+
+def _shows_a_retina(measurement: Measurement) -> bool:
+    judgement = judge(measurement)
+    return judgement is None or judgement.kind == "dark"
 
 
 def _pixels(measurement: Measurement) -> NDArray[np.uint8]:

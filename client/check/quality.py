@@ -75,11 +75,6 @@ def judge(measurement: Measurement) -> Judgement | None:
     return None
 
 
-def is_blank(measurement: Measurement) -> bool:
-    """Whether a photograph that could be read shows nothing but light and shade."""
-    return not measurement.problem and _blank(measurement, _pixels(measurement))
-
-
 def _blank(measurement: Measurement, pixels: Floats) -> bool:
     if measurement.brightness < NO_LIGHT:
         return True
