@@ -26,6 +26,9 @@ from shared_model.records import FINDINGS
 
 SOURCE = "DICOM files by path"
 TWICE = "another file has the same SOPInstanceUID"
+NO_DICOM = "not a DICOM file, whatever its name says"
+_ENDINGS = (".dcm", ".dicom")  # most exports have none
+_TABLES = (".csv", ".parquet", ".pq", ".toml")
 _GRADES = ("icdr", "sdrg")
 _LABELLED = (
     "diabetes_duration",
@@ -233,11 +236,12 @@ def _found(folder: Path) -> tuple[list[_File], list[str]]:
     for path, relative in _walk(folder):
         try:
             header = read_header(Path(path))
-            if header is None:
-                if "/" in relative or not relative.casefold().endswith((".csv", ".parquet", ".pq", ".toml")):
+            if header is None and not relative.casefold().endswith(_ENDINGS):
+                if "/" in relative or not relative.casefold().endswith(_TABLES):
                     others.append(path)
                 continue
-            texts, problem = texts_of(header), refused_kind(header)
+            texts = texts_of(header) if header else {}
+            problem = refused_kind(header) if header else NO_DICOM
         except UnreadablePhotograph as reason:
             texts, problem = {}, str(reason)
         except OSError as error:

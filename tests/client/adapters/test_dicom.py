@@ -211,6 +211,15 @@ def test_what_cannot_be_used_is_set_aside_with_its_reason(folder: Path, write: W
     assert loaded.quarantine["record"].tolist()[6:] == ["h", "i", "j"]
 
 
+def test_a_file_that_is_called_dicom_and_is_none_is_set_aside(folder: Path, write: Write) -> None:
+    write("b.dcm")
+    (folder / "a.dcm").write_bytes(b"")
+    (folder / "c.DICOM").write_bytes(bytes(500))
+    loaded = load(folder, "dicom")
+    assert loaded.quarantine[["row", "record"]].values.tolist() == [[1, "a.dcm"], [3, "c.DICOM"]]
+    assert set(loaded.quarantine["reason"]) == {"not a DICOM file, whatever its name says"}
+
+
 def test_greyscale_and_secondary_captures_are_counted(folder: Path, write: Write) -> None:
     write("1", 1, pixels=disc()[..., 0].copy(), photometric="MONOCHROME2")
     write("2", 2, SOPClassUID=uid.SecondaryCaptureImageStorage)
