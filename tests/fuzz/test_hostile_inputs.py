@@ -102,7 +102,7 @@ def check(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_few_hostile_inputs_of_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    check(hunt_all(100, tmp_path, 1), capsys)
+    check(hunt_all(60, tmp_path, 1), capsys)
 
 
 @pytest.mark.slow

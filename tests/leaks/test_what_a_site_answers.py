@@ -28,6 +28,9 @@ KINDS = [
     for kind in SITES
 ]
 QUESTIONS = ("join", "statistics", "train", "evaluate")
+HOW = ("field", "key", "tensor", "tensor's name", "shape")
+# Only the answer to train has tensors of its own, and it is the longest to search.
+CONTROLS = [(q, how) for q in QUESTIONS for how in HOW if (q == "train") == how.startswith("tensor")]
 Site = tuple[Prepared, Worker]
 
 
@@ -80,8 +83,7 @@ def test_no_answer_holds_a_secret(
     assert leaks(everything, SECRETS) == []
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize("how", ["field", "key", "tensor", "tensor's name", "shape"])
+@pytest.mark.parametrize(("question", "how"), CONTROLS)
 def test_a_secret_put_into_an_answer_is_found(
     question: str,
     how: str,
