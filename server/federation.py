@@ -30,7 +30,7 @@ def run_federation(
     roster = join(sites, trunk, tensors, quorum=config.federation.quorum)
     statistics = gather_statistics(sites, roster)
     folder.save_json("statistics.json", statistics.to_dict())
-    standardisation = statistics.standardisation().to_dict()
+    standardisation = statistics.standardisation().reading(config.model.inputs).to_dict()
     folder.save_json("standardisation.json", standardisation)
     loop = RoundLoop(sites, roster, config, standardisation, folder, label, on_round)
     loop.run(initial)

@@ -42,6 +42,7 @@ class RoundLoop:
         schedule = Schedule(self.config.training, self.config.federation.rounds)
         strategy = ServerStrategy(self.config.federation)
         model = initial
+        self.folder.save_weights("last", initial)  # of no round, it is what a zero-shot figure is of
         record = RoundRecord(self.label, 0, schedule.learning_rate(1))
         for number in range(1, self.config.federation.rounds + 1):
             following = RoundRecord(self.label, number, schedule.learning_rate(number))

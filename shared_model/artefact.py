@@ -83,7 +83,7 @@ def save_artefact(
         }
         write_json(temporary / PARAMETERS, described)
         tokenizer.backend.save_pretrained(temporary / TOKENIZER)
-        objective.model.text_encoder.encoder.config.save_pretrained(temporary / TOKENIZER)
+        objective.model.save_text_shape(temporary / TOKENIZER)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.replace(folder)
 

@@ -24,7 +24,8 @@ class SiteDataset:
     """Records in table order; `batch` makes the tensors of any of them.
 
     The image standardisation and the imputation of structured values come from the federation's training patients.
-    What none of them has, a note or a structured value, is not read here either: the model never learnt it.
+    What none of them has, a note or a structured value, is not read here either: the model never learnt it. Nor is
+    what the model is not made to read.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class SiteDataset:
         self.table = table.reset_index(drop=True)
         self.tokenizer = tokenizer
         self._images = images
+        self._reads_images = standardisation.images
         self._image_rows = np.array(
             [images.index_of(record) for record in table["record_id"]], dtype=np.int64
         )
@@ -54,8 +56,14 @@ class SiteDataset:
         return len(self.table)
 
     def rows_of(self, split: str) -> NDArray[np.int64]:
-        """Positions of the records of one split."""
-        return np.flatnonzero((self.table["split"] == split).to_numpy())
+        """Positions of the records of one split of which the model reads anything at all."""
+        return np.flatnonzero((self.table["split"] == split).to_numpy() & self.readable())
+
+    def readable(self) -> NDArray[np.bool_]:
+        """Which records hold something that the model reads (N,): all of them, if it reads photographs."""
+        if self._reads_images:
+            return np.ones(len(self), dtype=np.bool_)
+        return ((self.note_group != NO_NOTE) | self.structured_present).numpy()
 
     def photographs(self, rows: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """Photographs (B, 3, S, S) in [0, 1]."""
@@ -82,7 +90,7 @@ class SiteDataset:
             note_group=group,
             structured=self.structured[index],
             present={
-                "image": torch.ones(len(index), dtype=torch.bool),
+                "image": torch.full((len(index),), self._reads_images),
                 "text": group != NO_NOTE,
                 "structured": self.structured_present[index],
             },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 import tomli_w
 
 from shared_model.config.schema import Config
+from shared_model.config.trees import merge
 from shared_model.config.validation import read_toml, unknown_key, validated
+from shared_model.config.variants import FULL, variant_named
 from shared_model.errors import ConfigError
 
 Tree = dict[str, Any]
@@ -29,15 +31,21 @@ def presets() -> list[str]:
 
 
 def load_config(
-    preset: str = "paper", *, file: Path | None = None, overrides: Iterable[str] = (), **values: Any
+    preset: str = "paper",
+    *,
+    variant: str = FULL,
+    file: Path | None = None,
+    overrides: Iterable[str] = (),
+    **values: Any,
 ) -> Config:
-    """The configuration of a run: defaults < preset < `file` < `overrides` ("a.b=c") < `values` ("a__b"=c).
+    """The configuration of a run: defaults < preset < `variant` < `file` < `overrides` ("a.b=c") < `values` ("a__b"=c).
 
     Raises ConfigError naming the key, the value and the fix.
     """
     tree = _preset(preset)
+    merge(tree, variant_named(variant).keys(preset))
     if file is not None:
-        _merge(tree, read_toml(file))
+        merge(tree, read_toml(file))
     for item in overrides:
         _set(tree, *_parse_override(item))
     for key, value in values.items():
@@ -46,6 +54,7 @@ def load_config(
     if tree.get("preset", preset) != preset and file is None:
         raise ConfigError("the preset is not a key to set", where="preset", fix="use --preset NAME")
     tree["preset"] = preset
+    tree["variant"] = variant if variant != FULL else tree.get("variant", FULL)
     return _validate(tree)
 
 
@@ -81,14 +90,6 @@ def _parse_override(item: str) -> tuple[list[str], Any]:
     except tomllib.TOMLDecodeError:
         value = text.strip()  # a bare word is a string
     return key.strip().split("."), value
-
-
-def _merge(tree: Tree, other: Mapping[str, Any]) -> None:
-    for key, value in other.items():
-        if isinstance(value, Mapping) and isinstance(tree.get(key), dict):
-            _merge(tree[key], value)
-        else:
-            tree[key] = value
 
 
 def _set(tree: Tree, keys: list[str], value: Any) -> None:

@@ -17,6 +17,7 @@ Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 
 LocalPart = Literal["image_decoder", "text_decoder"]
+Modality = Literal["image", "text", "structured"]
 # A modality, or one of shared_model.records.STRUCTURED, that a simulated site does not hold.
 Withheld = Literal["text", "structured", "age", "sex", "eye", "diabetes_duration", "insulin", "diabetes"]
 DEFAULT_TEXT_HEADS = 2  # of a BERT made to measure, where model.text.heads is 0
@@ -50,6 +51,7 @@ class ImageEncoderConfig(Section):
     width: Natural = 0
     depth: Natural = 0
     heads: Natural = 0
+    patch: Natural = 0  # pixels a side; read by family clip alone, where 0 is the 32 of ViT-B/32
     stem: Literal["patch", "convolutional"] = "patch"
     frozen_blocks: Natural = 10
     weights: str = ""  # a local folder with safetensors; "" asks the hub cache by name
@@ -101,7 +103,7 @@ class FusionConfig(Section):
     """The fusion transformer and the joint embedding."""
 
     width: Count = 256
-    depth: Count = 6
+    depth: Natural = 6  # 0: no fusion transformer, for a model that reads one input
     heads: Count = 8
     feed_forward: Count = 2048
     dropout: Fraction = 0.1
@@ -124,8 +126,14 @@ class DecoderConfig(Section):
 
 
 class ModelConfig(Section):
-    """The fusion model of design section 3."""
+    """The fusion model of design section 3, or (family clip) the two towers it is compared with."""
 
+    family: Literal["fusion", "clip"] = "fusion"
+    inputs: Annotated[tuple[Modality, ...], Field(min_length=1)] = (
+        "image",
+        "text",
+        "structured",
+    )  # what is read
     image: ImageEncoderConfig = ImageEncoderConfig()
     text: TextEncoderConfig = TextEncoderConfig()
     structured: StructuredEncoderConfig = StructuredEncoderConfig()
@@ -142,6 +150,21 @@ class ModelConfig(Section):
         if self.decoders.enabled:
             heads = self.decoders.text_heads
             _require_multiple("model.fusion.width", self.fusion.width, "model.decoders.text_heads", heads)
+        return self
+
+    @model_validator(mode="after")
+    def _clip_has_two_towers_and_no_decoder(self) -> ModelConfig:
+        if self.family == "clip" and (set(self.inputs) != {"image", "text"} or self.decoders.enabled):
+            raise ValueError(
+                'model.family "clip" reads image and text and rebuilds neither: set model.inputs = ["image", "text"] '
+                "and model.decoders.enabled = false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fusion_is_there_where_inputs_meet(self) -> ModelConfig:
+        if self.family == "fusion" and self.fusion.depth == 0 and len(self.inputs) > 1:
+            raise ValueError("model.fusion.depth of 0 suits a model of one input only (model.inputs)")
         return self
 
 
@@ -232,7 +255,7 @@ class FederationConfig(Section):
     partition: Literal["center", "camera", "dirichlet", "iid"] = "center"
     sites: Natural = 0  # 0: as many as the partition has (center, camera) or 3
     alpha: Positive = 0.5  # Dirichlet concentration; smaller is more skewed
-    rounds: Count = 20
+    rounds: Natural = 20  # 0: the model as it starts, untrained (zero-shot)
     strategy: Literal["fedavg", "fedprox", "fedavgm", "fedadam", "fedyogi"] = "fedavg"
     quorum: Count = 1  # fewer usable updates than this and the round is not a round
     norm_bound: Positive = 1e3  # L2 norm of an update above which it is quarantined
@@ -273,6 +296,7 @@ class Config(Section):
     """Everything that decides a run."""
 
     preset: str = "paper"
+    variant: str = "full"  # the named model of shared_model.config.variants that this one began as
     seed: Natural = 0
     model: ModelConfig = ModelConfig()
     losses: LossConfig = LossConfig()

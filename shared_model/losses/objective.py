@@ -69,7 +69,7 @@ class Objective(nn.Module):
             grading = grading_loss(logits, batch.labels, self.class_weights, self.config.label_smoothing)
             if grading is not None:
                 losses["grading"] = grading
-        return self.weighting(losses) if losses else image.tokens.sum() * 0, losses
+        return self.weighting(losses) if losses else self.model.nothing(), losses
 
     def _embed_rest(self, batch: Batch, image: Tokens, text: TextBatch) -> dict[str, Tokens]:
         return {

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from shared_model.config.schema import ImageEncoderConfig, ModelConfig, TextEncoderConfig
 from shared_model.errors import ConfigError
+from shared_model.model.clip_model import ClipModel
 from shared_model.model.fusion_model import FusionModel
 from shared_model.randomness import torch_seed
 
@@ -34,26 +35,47 @@ def build_model(config: ModelConfig, *, pretrained: bool | None = None, seed: in
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "initial-weights"))
-        model = FusionModel(config)
+        model = ClipModel(config) if config.family == "clip" else FusionModel(config)
     wanted = {None: config.pretrained, True: "required", False: "never"}[pretrained]
-    if wanted != "never":
-        _load_encoder(model, "image", config.image, required=wanted == "required")
-        _load_encoder(model, "text", config.text, required=wanted == "required")
+    if wanted == "never":
+        return model
+    required = wanted == "required"
+    if isinstance(model, ClipModel):
+        _load_clip(model, required=required)
+        return model
+    if model.image_encoder is not None:
+        _load_encoder(model, "image", model.image_encoder.vit, config.image, required=required)
+    if model.text_encoder is not None:
+        _load_encoder(model, "text", model.text_encoder.encoder, config.text, required=required)
     return model
 
 
+def _load_clip(model: ClipModel, *, required: bool) -> None:
+    """Both towers come from one folder, which has its own tokenizer."""
+    text = model.config.text
+    path, source = _find(text)
+    if path is None:
+        if required or text.weights:
+            raise _no_weights("text", text.name)
+        return
+    _check_sha256(path, text.sha256, "model.text.sha256")
+    model.load_pretrained(path.parent)
+    model.origin = dict.fromkeys(model.origin, f"pretrained, {source}")
+    model.text_source = source
+
+
 def _load_encoder(
-    model: FusionModel, kind: str, config: ImageEncoderConfig | TextEncoderConfig, *, required: bool
+    model: FusionModel,
+    kind: str,
+    module: nn.Module,
+    config: ImageEncoderConfig | TextEncoderConfig,
+    *,
+    required: bool,
 ) -> None:
     path, source = _find(config)
     if path is None:
         if required or config.weights:
-            raise ConfigError(
-                f"no pretrained weights for the {kind} encoder {config.name!r}",
-                where=f"model.{kind}.weights",
-                fix=f"give a folder with {WEIGHTS_FILE}, fill the hub cache beforehand, or set model.pretrained = "
-                '"never" to start from random weights',
-            )
+            raise _no_weights(kind, config.name)
         return
     _check_sha256(path, config.sha256, f"model.{kind}.sha256")
     try:
@@ -62,16 +84,22 @@ def _load_encoder(
         raise ConfigError(
             f"the weights cannot be read: {error}", where=str(path), fix="copy the file again"
         ) from None
-    module: nn.Module
-    if kind == "image":
-        module, drop = model.image_encoder.vit, ("head.", "fc_norm.")
-    else:
-        module, drop = model.text_encoder.encoder, ("pooler.", "cls.")
+    drop = ("head.", "fc_norm.") if kind == "image" else ("pooler.", "cls.")
+    if kind == "text":
         prefixes = ("bert.", "model.", f"{getattr(module, 'base_model_prefix', 'bert')}.")
         tensors = {_encoder_name(name, prefixes): tensor for name, tensor in tensors.items()}
         model.text_source = str(source)
     _load(module, {name: t for name, t in tensors.items() if not name.startswith(drop)}, path)
     model.origin[kind] = f"pretrained, {source}"
+
+
+def _no_weights(kind: str, name: str) -> ConfigError:
+    return ConfigError(
+        f"no pretrained weights for the {kind} encoder {name!r}",
+        where=f"model.{kind}.weights",
+        fix=f"give a folder with {WEIGHTS_FILE}, fill the hub cache beforehand, or set model.pretrained = "
+        '"never" to start from random weights',
+    )
 
 
 def _find(config: ImageEncoderConfig | TextEncoderConfig) -> tuple[Path | None, str]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from shared_model.config.schema import ModelConfig
+from shared_model.config.schema import FusionConfig, ModelConfig
 from shared_model.errors import DataError
 from shared_model.model.decoders import ImageDecoder, TextDecoder
 from shared_model.model.image_encoder import ImageEncoder
@@ -55,56 +56,78 @@ class FusionModel(nn.Module):
         super().__init__()
         fusion = config.fusion
         self.config = config
-        self.image_encoder = ImageEncoder(config.image)
-        self.text_encoder = TextEncoder(config.text)
-        self.structured_encoder = StructuredEncoder(config.structured, fusion.width)
-        self.image_projection = nn.Linear(self.image_encoder.width, fusion.width)
-        self.text_projection = nn.Linear(self.text_encoder.width, fusion.width)
+        self._build_encoders(config)
         self.modality_type = nn.ParameterDict(
             {name: nn.Parameter(torch.randn(fusion.width) * 0.02) for name in MODALITIES}
         )
-        layer = nn.TransformerEncoderLayer(
-            fusion.width,
-            fusion.heads,
-            fusion.feed_forward,
-            dropout=fusion.dropout,
-            activation="gelu",
-            batch_first=True,
-            norm_first=True,
-        )
-        self.fusion = nn.TransformerEncoder(
-            layer, fusion.depth, norm=nn.LayerNorm(fusion.width), enable_nested_tensor=False
-        )
+        self.fusion = fusion_transformer(fusion)
         self.missing = nn.ParameterDict(
             {name: nn.Parameter(torch.randn(fusion.width) * 0.02) for name in MODALITIES}
         )
         self.joint_projection = nn.Linear(len(MODALITIES) * fusion.width, fusion.joint)
         self.heads = nn.ModuleDict({task: nn.Linear(fusion.joint, GRADES) for task in TASKS})
-        self.image_decoder: ImageDecoder | None = None
-        self.text_decoder: TextDecoder | None = None
-        if config.decoders.enabled:
-            self.image_decoder = ImageDecoder(config.decoders, fusion.width, config.image.size)
-            self.text_decoder = TextDecoder(
-                config.decoders, fusion.width, self.text_encoder.vocabulary, config.text.maximum_tokens
-            )
-        self.origin: dict[str, str] = {"image": "random weights", "text": "random weights"}
+        self._build_decoders(config)
+        self.origin: dict[str, str] = {
+            name: "random weights" for name in ("image", "text") if name in config.inputs
+        }
         self.text_source: str | None = (
             None  # folder or hub name whose tokenizer fits; None is the packaged one
         )
 
+    def _build_encoders(self, config: ModelConfig) -> None:
+        """An encoder and a projection for each input that is read; what is not read costs nothing."""
+        reads, width = config.inputs, config.fusion.width
+        self.image_encoder = ImageEncoder(config.image) if "image" in reads else None
+        self.text_encoder = TextEncoder(config.text) if "text" in reads else None
+        self.structured_encoder = (
+            StructuredEncoder(config.structured, width) if "structured" in reads else None
+        )
+        self.image_projection = nn.Linear(self.image_encoder.width, width) if self.image_encoder else None
+        self.text_projection = nn.Linear(self.text_encoder.width, width) if self.text_encoder else None
+
+    def _build_decoders(self, config: ModelConfig) -> None:
+        decoders, width = config.decoders, config.fusion.width
+        self.image_decoder: ImageDecoder | None = None
+        self.text_decoder: TextDecoder | None = None
+        if decoders.enabled and self.image_encoder is not None:
+            self.image_decoder = ImageDecoder(decoders, width, config.image.size)
+        if decoders.enabled and self.text_encoder is not None:
+            length = config.text.maximum_tokens
+            self.text_decoder = TextDecoder(decoders, width, self.text_encoder.vocabulary, length)
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that the text encoder knows; 0 for a model that reads no notes."""
+        return 0 if self.text_encoder is None else self.text_encoder.vocabulary
+
+    def save_text_shape(self, folder: Path) -> None:
+        """Write the text encoder's config.json, from which it can be built again; nothing without one."""
+        if self.text_encoder is not None:
+            self.text_encoder.encoder.config.save_pretrained(folder)
+
+    def nothing(self) -> Tensor:
+        """A zero that depends on the trained parameters: the loss of a batch that supports none."""
+        return torch.stack([parameter.sum() for parameter in self.heads.parameters()]).sum() * 0
+
     def embed_image(self, image: Tensor) -> Tokens:
         """Standardised photographs (B, 3, S, S) to projected tokens (B, 1 + (S/16)**2, width)."""
+        if self.image_encoder is None or self.image_projection is None:
+            return self._unread(image)
         tokens = self.image_projection(self.image_encoder(image)) + self.modality_type["image"]
         return Tokens(tokens, torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device))
 
     def embed_text(self, text: TextBatch) -> Tokens:
         """Notes (B, L) to projected tokens (B, min(L, 1 + kept), width)."""
+        if self.text_encoder is None or self.text_projection is None:
+            return self._unread(text.ids)
         hidden = self.text_encoder(text.ids, text.mask)
         tokens = self.text_projection(hidden) + self.modality_type["text"]
         return Tokens(tokens, text.mask[:, : tokens.shape[1]] == 0)
 
     def embed_structured(self, structured: Tensor) -> Tokens:
         """Standardised values (B, 6) to tokens (B, 2, width)."""
+        if self.structured_encoder is None:
+            return self._unread(structured)
         tokens = self.structured_encoder(structured) + self.modality_type["structured"]
         return Tokens(tokens, torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device))
 
@@ -112,11 +135,9 @@ class FusionModel(nn.Module):
         """Joint encoding of the modalities given, in the order of MODALITIES.
 
         present: modality to (B,) bool for samples that lack one; absent keys mean present in all. A sample must
-        have at least one (DataError).
+        have at least one that the model reads (DataError); what it does not read has a `cls` of zeros.
         """
-        names = [name for name in MODALITIES if name in embedded]
-        if not names:
-            raise DataError("nothing to encode", fix="give at least one of image, text and structured")
+        names = self._read(embedded)
         here = {name: _presence(embedded[name].tokens, (present or {}).get(name)) for name in names}
         if not bool(torch.stack(list(here.values())).any(dim=0).all()):
             raise DataError(
@@ -126,10 +147,15 @@ class FusionModel(nn.Module):
         tokens = torch.cat([embedded[name].tokens for name in names], dim=1)  # (B, T, width)
         padding = torch.cat([embedded[name].padding | ~here[name].unsqueeze(1) for name in names], dim=1)
         fused = self.fusion(tokens, src_key_padding_mask=padding if bool(padding.any()) else None)
-        cls, start = {}, 0
+        cls, start = {name: fused.new_zeros(fused[:, 0].shape) for name in embedded if name not in names}, 0
         for name in names:
             cls[name] = fused[:, start]
             start += embedded[name].tokens.shape[1]
+        here |= {
+            name: torch.zeros(len(fused), dtype=torch.bool, device=fused.device)
+            for name in cls
+            if name not in here
+        }
         parts = [self._or_missing(name, cls, here, len(tokens)) for name in MODALITIES]
         return Encoding(cls, self.joint_projection(torch.cat(parts, dim=1)), here)
 
@@ -150,6 +176,20 @@ class FusionModel(nn.Module):
         """Grade logits of each task, (B, 5)."""
         return {task: self.heads[task](encoding.joint) for task in TASKS}
 
+    def _read(self, embedded: Mapping[str, Tokens]) -> list[str]:
+        """The modalities given that the model reads, in the order of MODALITIES."""
+        names: list[str] = [name for name in MODALITIES if name in embedded and name in self.config.inputs]
+        if not names:
+            *others, last = self.config.inputs
+            wanted = f"at least one of {', '.join(others)} and {last}" if others else last
+            raise DataError("nothing to encode", fix=f"give {wanted} (model.inputs)")
+        return names
+
+    def _unread(self, given: Tensor) -> Tokens:
+        """What stands for an input that the model does not read: one token, to be ignored."""
+        tokens = torch.zeros(len(given), 1, self.config.fusion.width, device=given.device)
+        return Tokens(tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=given.device))
+
     def _or_missing(
         self, name: str, cls: Mapping[str, Tensor], here: Mapping[str, Tensor], batch: int
     ) -> Tensor:
@@ -157,6 +197,37 @@ class FusionModel(nn.Module):
         if name not in cls:
             return stand_in
         return torch.where(here[name].unsqueeze(1), cls[name], stand_in)
+
+
+class NoFusion(nn.Module):
+    """In place of the fusion transformer where there is nothing to fuse: its final normalisation alone."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor, src_key_padding_mask: Tensor | None = None) -> Tensor:
+        """(B, T, width) to the same shape; padding needs no mask here, as no token reads another."""
+        normed: Tensor = self.norm(tokens)
+        return normed
+
+
+def fusion_transformer(config: FusionConfig) -> nn.Module:
+    """`depth` pre-norm layers over all tokens and a final normalisation."""
+    if config.depth == 0:
+        return NoFusion(config.width)
+    layer = nn.TransformerEncoderLayer(
+        config.width,
+        config.heads,
+        config.feed_forward,
+        dropout=config.dropout,
+        activation="gelu",
+        batch_first=True,
+        norm_first=True,
+    )
+    return nn.TransformerEncoder(
+        layer, config.depth, norm=nn.LayerNorm(config.width), enable_nested_tensor=False
+    )
 
 
 def _presence(tokens: Tensor, present: Tensor | None) -> Tensor:

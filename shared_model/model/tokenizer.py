@@ -57,9 +57,9 @@ def load_tokenizer(model: FusionModel, folder: Path | None = None) -> Tokenizer:
     config = model.config.text
     source = folder or model.text_source
     backend = _packaged() if source is None else _read(source)
-    if len(backend) > model.text_encoder.vocabulary:
+    if 0 < model.vocabulary < len(backend):
         raise ConfigError(
-            f"the tokenizer has {len(backend)} tokens, the text encoder {model.text_encoder.vocabulary}",
+            f"the tokenizer has {len(backend)} tokens, the text encoder {model.vocabulary}",
             where="model.text.vocabulary",
             fix="use the tokenizer that belongs to the encoder, or a larger vocabulary",
         )

@@ -5,8 +5,8 @@ It is frozen there: training, validation and inference at every site use the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class Standardisation:
     mean, std, impute, available: one entry for each of STRUCTURED, before standardising; `available` is False
     for a value that no training patient has, which then always enters as 0. image_mean, image_std: (3,) in
     [0, 1]. class_counts: task -> training photographs of each grade. notes: whether any training patient has one;
-    a model that never saw a note reads none.
+    a model that never saw a note reads none. images: False for a model that is not to read photographs.
     """
 
     mean: tuple[float, ...]
@@ -37,6 +37,7 @@ class Standardisation:
     image_std: tuple[float, ...]
     class_counts: Mapping[str, tuple[int, ...]]
     notes: bool = True
+    images: bool = True
 
     def apply(self, table: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Standardised values (N, 6) in the order of STRUCTURED, and whether any was recorded (N,)."""
@@ -45,6 +46,15 @@ class Standardisation:
         present = ~np.isnan(values).all(axis=1)
         filled = np.where(np.isnan(values), np.array(self.impute), values)
         return ((filled - np.array(self.mean)) / np.array(self.std)).astype(np.float32), present
+
+    def reading(self, inputs: Collection[str]) -> Standardisation:
+        """The same for a model that reads these modalities (of records.MODALITIES) and no other."""
+        return replace(
+            self,
+            images=self.images and "image" in inputs,
+            notes=self.notes and "text" in inputs,
+            available=tuple(value and "structured" in inputs for value in self.available),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain and JSON-serialisable; from_dict gives the same object back, bit for bit."""
@@ -68,6 +78,7 @@ class Standardisation:
                     for task in TASKS
                 },
                 notes=bool(message.get("notes", True)),
+                images=bool(message.get("images", True)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DataError(
