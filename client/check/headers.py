@@ -40,6 +40,10 @@ _CAMERA_KEYS = re.compile(
     r"software|creatortool|source|make|model|profile|jfif|dpi|gamma|exif$", re.IGNORECASE
 )
 
+_SILENT = frozenset(
+    {"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "progressive", "progression"}
+)
+
 _XMP_BYTES = 262_144  # a packet is a few kilobytes; what is behind them is not looked at
 _XMP = re.compile(rb"<((?:dc|photoshop|exif|xmp|tiff|aux|Iptc4xmpCore):\w+)[^>]*>(.*?)</\1>", re.DOTALL)
 _XMP_ATTRIBUTE = re.compile(rb"\b((?:dc|photoshop|exif|xmp|tiff|aux|Iptc4xmpCore):\w+)\s*=\s*[\"']([^\"']*)")
@@ -72,6 +76,8 @@ def header_kinds(data: bytes, decoded: Decoded) -> Kinds:
         from client.data.dicom import header_identifiers
 
         return Kinds(tuple(sorted(header_identifiers(data))))
+    if not decoded.exif and _SILENT.issuperset(decoded.info):
+        return Kinds()
     found = {kind for kind, text in (*_exif(decoded), *_texts(decoded.info)) if _identifies(kind, text)}
     dated = {kind for kind in found if _DATED.search(kind)}
     return Kinds(tuple(sorted(found - dated)), tuple(sorted(dated)))
@@ -100,8 +106,8 @@ def _texts(info: Any) -> Iterator[Element]:
             yield "jpeg.comment", _readable(value)
         elif isinstance(key, str) and isinstance(value, str) and not _CAMERA_KEYS.search(key):
             # The key is part of what is judged, but a key may be anything: only known ones are repeated.
-            known = key if key in _PNG_KEYS else "text"
-            yield f"png.{known}", value if known != "text" else f"{key}: {value}"
+            kind = key if key in _PNG_KEYS else "patient" if _NAMING_KEYS.search(key) else "text"
+            yield f"png.{kind}", value if kind != "text" else f"{key}: {value}"
 
 
 _PNG_KEYS = frozenset({"Author", "Title", "Description", "Copyright", "Comment", "Creation Time"})

@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 SIGNATURE_BYTES = 64 * 64
 MOST_BYTES = 65_536  # of one encoded measurement
 
-_LENGTH = struct.Struct(">I")
+_NUMBERS = struct.Struct(">3I10f")  # length of the texts, width, height, then the levels and shares
 
 
 @dataclass(frozen=True)
@@ -59,52 +57,45 @@ class Measurement:
 
 def encode(measurement: Measurement) -> bytes:
     """The measurement as bytes."""
-    fields = {name: value for name, value in vars(measurement).items() if name != "signature"}
-    text = json.dumps(fields).encode()
-    return _LENGTH.pack(len(text)) + text + measurement.signature
+    m = measurement
+    texts = json.dumps([m.problem, m.sha256, m.mode, m.identifiers, m.dated]).encode()
+    numbers = (*m.field, m.aspect, m.lit, m.red, m.green, m.blue, m.warm)
+    return _NUMBERS.pack(len(texts), m.width, m.height, *numbers) + texts + m.signature
 
 
 def decode(content: bytes) -> Measurement:
     """The measurement that encode() made these bytes of. Raises ValueError for any others."""
     try:
-        (length,) = _LENGTH.unpack_from(content)
-        start = _LENGTH.size + length
-        fields = json.loads(content[_LENGTH.size : start])
-        signature = content[start:]
-        if len(content) > MOST_BYTES or len(signature) not in {0, SIGNATURE_BYTES}:
-            raise ValueError("not a measurement")
-        parsed = {name: parse(fields.pop(name)) for name, parse in _PARSERS.items()}
-        if fields or bool(signature) == bool(parsed["problem"]):
-            raise ValueError("not a measurement")
-    except (struct.error, KeyError, TypeError, AttributeError, RecursionError):
+        length, width, height, *numbers = _NUMBERS.unpack_from(content)
+        texts = json.loads(content[_NUMBERS.size : _NUMBERS.size + length])
+        problem, sha256, mode, identifiers, dated = texts
+        words = (problem, sha256, mode, *identifiers, *dated)
+    except (struct.error, TypeError, RecursionError):
         raise ValueError("not a measurement") from None
-    return Measurement(signature=signature, **parsed)
-
-
-def _exactly(kind: type[str] | type[int] | type[float]) -> Callable[[Any], Any]:
-    def parse(value: Any) -> Any:
-        if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
-            raise ValueError("not a measurement")
-        return value
-
-    return parse
-
-
-def _several(kind: type[str] | type[float], count: int | None = None) -> Callable[[Any], tuple[Any, ...]]:
-    one = _exactly(kind)
-
-    def parse(value: Any) -> tuple[Any, ...]:
-        if type(value) is not list or count not in {None, len(value)}:
-            raise ValueError("not a measurement")
-        return tuple(one(item) for item in value)
-
-    return parse
-
-
-_PARSERS: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("problem", "sha256", "mode"), _exactly(str)),
-    **dict.fromkeys(("width", "height"), _exactly(int)),
-    **dict.fromkeys(("aspect", "lit", "red", "green", "blue", "warm"), _exactly(float)),
-    "field": _several(float, 4),
-    **dict.fromkeys(("identifiers", "dated"), _several(str)),
-}
+    signature = content[_NUMBERS.size + length :]
+    if not (
+        len(content) <= MOST_BYTES
+        and len(signature) == (0 if problem else SIGNATURE_BYTES)
+        and all(type(word) is str for word in words)
+        and type(identifiers) is type(dated) is list
+        and all(map(math.isfinite, numbers))
+    ):
+        raise ValueError("not a measurement")
+    left, upper, right, lower, aspect, lit, red, green, blue, warm = numbers
+    return Measurement(
+        problem=problem,
+        sha256=sha256,
+        width=width,
+        height=height,
+        mode=mode,
+        field=(left, upper, right, lower),
+        aspect=aspect,
+        lit=lit,
+        red=red,
+        green=green,
+        blue=blue,
+        warm=warm,
+        signature=signature,
+        identifiers=tuple(identifiers),
+        dated=tuple(dated),
+    )

@@ -68,7 +68,10 @@ class Pool:
     def __init__(
         self, module: str, processes: int, *, seconds: float = FILE_SECONDS, memory: int = MEMORY_BYTES
     ) -> None:
-        self._command = [sys.executable, "-P", "-m", module, str(memory)]
+        self._command = [sys.executable, "-S", "-P", "-m", module, str(memory)]
+        path = os.pathsep.join([str(_ROOT), *(entry for entry in sys.path if os.path.isabs(entry))])
+        # -S and this path: what `site` runs for every installed package takes as long as reading a hundred files.
+        self._environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
         self._processes = processes
         self._seconds = seconds
         self._workers: set[_Worker] = set()
@@ -98,7 +101,6 @@ class Pool:
                 yield from self._lost(worker, suspects, TOO_SLOW)
 
     def _start(self, files: int) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(_ROOT), "OPENBLAS_NUM_THREADS": "1"}
         while len(self._workers) < self._processes and files > 0:
             try:
                 process = subprocess.Popen(
@@ -106,7 +108,7 @@ class Pool:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    env=environment,
+                    env=self._environment,
                     process_group=0,  # Ctrl-C in the terminal is not theirs
                 )
             except OSError as error:

@@ -30,9 +30,6 @@ DARK = 60.0
 # 3.8 and more, an evenly lit wall, noise included, 0.3 at most, random pixels and skin mostly below 2.5.
 BLANK_STRUCTURE = 1.0
 LEAST_STRUCTURE = 2.5
-BLANK_ROUGHNESS = (
-    2.0  # percent, as ROUGH: a sensor's grain leaves 1, a page with thin lines or mere noise 2 to 9
-)
 BLANK_SHADING = 0.4  # of the brightness, from end to end: a wall is lit more evenly than that
 # Retinas: red over green 1.24 and more (one in a hundred below 1.48), red over blue 1.97, red > green > blue in
 # 87 % of pixels. Wide margins, since cameras and coats differ; grey has 1.0, 1.0 and none.
@@ -47,7 +44,11 @@ ROUND = 0.88  # overlap with the best circle: photographs 0.95 and more, faces a
 RIM = (
     0.12  # darkest eighth of the rim over the centre: photographs 0.15 and more, a ball lit from a side 0.09
 )
-ROUGH = 14.0  # percent of local contrast: retinas up to 9, text, leaves and scans 10 to 50
+# Percent of local contrast: retinas 1.2 (badly focused) to 9, a smooth ball 0.7, an even wall with a sensor's grain up
+# to 1, thin lines on paper and mere noise 2 to 9, text, leaves and scans 10 to 50.
+SMOOTH = 0.9
+BLANK_ROUGHNESS = 2.0
+ROUGH = 14.0
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ def _strangeness(measurement: Measurement, pixels: Floats) -> str:
     over_blue = measurement.red / (measurement.blue + 1)
     if measurement.warm < WARM or over_green < RED_OVER_GREEN or over_blue < RED_OVER_BLUE:
         return "its colours are not those of a retina"
-    if _structure(pixels) < LEAST_STRUCTURE:
+    roughness = _roughness(pixels)
+    if _structure(pixels) < LEAST_STRUCTURE or roughness < SMOOTH:
         return "neither a disc nor vessels are to be seen"
-    if _roughness(pixels) > ROUGH:
+    if roughness > ROUGH:
         return "its brightness is not smooth"
     if measurement.lit <= BORDERLESS:
         return _strange_border(measurement, pixels)

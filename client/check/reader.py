@@ -20,7 +20,7 @@ def read(path: str) -> Measurement:
     """The measurement of one file; a problem instead of an error, whatever it holds."""
     try:
         with open(path, "rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            data = file.read(min(os.fstat(file.fileno()).st_size, MAX_FILE_BYTES) + 1)
     except OSError as error:
         return Measurement(problem=f"the file cannot be opened ({os.strerror(error.errno or 0)})")
     digest = hashlib.sha256(data).hexdigest()
