@@ -2,14 +2,15 @@
 
 model.safetensors (trunk and shared tensors; the local decoders are not in it), config.toml, standardisation.json
 (preprocessing statistics and the image pipeline's version), parameters.json (kind of every tensor, trunk
-fingerprint, counts, origin of the encoders) and tokenizer/ (with the text encoder's shape).
+fingerprint, counts, origin of the encoders), tokenizer/ (with the text encoder's shape) and, where a temperature was
+fitted, calibration.json.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from shared_model.calibration import Calibration
 from shared_model.config import Config, to_toml
 from shared_model.config.load import from_toml
 from shared_model.errors import DataError
@@ -35,6 +37,7 @@ WEIGHTS, STANDARDISATION, PARAMETERS, TOKENIZER = (
     "parameters.json",
     "tokenizer",
 )
+CALIBRATION = "calibration.json"  # may be absent: the model then answers as it is
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Artefact:
     tokenizer: Tokenizer
     config: Config
     standardisation: Standardisation
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 def count_parameters(objective: Objective) -> dict[str, int]:
@@ -62,8 +66,9 @@ def save_artefact(
     config: Config,
     standardisation: dict[str, Any],
     pipeline: str,
+    calibration: Calibration | None = None,
 ) -> None:
-    """Write the folder whole or not at all; an existing one is replaced."""
+    """Write the folder whole or not at all; an existing one is replaced. calibration: None for a model as it is."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     kinds = parameter_kinds(objective)
@@ -74,6 +79,8 @@ def save_artefact(
         write_tensor_file(temporary / WEIGHTS, kept)
         write_text(temporary / "config.toml", to_toml(config))
         write_json(temporary / STANDARDISATION, {"image_pipeline": pipeline, **standardisation})
+        if calibration is not None:
+            write_json(temporary / CALIBRATION, calibration.to_dict())
         described = {
             "package_version": PACKAGE_VERSION,
             "counts": count_parameters(objective),
@@ -109,8 +116,16 @@ def load_artefact(folder: Path, pipeline: str) -> Artefact:
     model = _model(folder, config)
     _check_trunk(folder, model, config)
     return Artefact(
-        model, load_tokenizer(model, folder / TOKENIZER), config, Standardisation.from_dict(statistics)
+        model,
+        load_tokenizer(model, folder / TOKENIZER),
+        config,
+        Standardisation.from_dict(statistics),
+        _calibration(folder / CALIBRATION),
     )
+
+
+def _calibration(path: Path) -> Calibration:
+    return Calibration.from_dict(_read_json(path)) if path.exists() else Calibration()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

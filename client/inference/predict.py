@@ -2,7 +2,8 @@
 
 Encoders are most of the work, so every modality is embedded once and only fusion runs anew for each input.
 Unimodal vectors feed fusion one modality and nothing else, notes once for each distinct note, so that equal notes
-tie exactly and no photograph can reach a note's vector.
+tie exactly and no photograph can reach a note's vector. The grades with the whole note left in come out of the
+very passes that retrieval needs, and so cost nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 from client.data.dataset import SiteDataset
 from shared_model.losses import Batch
 from shared_model.metrics.predictions import INPUT_MODALITIES, INPUTS, Predictions
+from shared_model.metrics.subgroups import attributes_of
 from shared_model.model import FusionModel
 from shared_model.model.fusion_model import Tokens
 from shared_model.records import GRADES, TASKS
@@ -46,7 +48,8 @@ def predict(
         for key, value in _batch_outputs(model, batch, mask_notes).items():
             parts[key].append(value.float().numpy())
         group = dataset.note_group[torch.as_tensor(chosen)].numpy()
-        parts["unimodal text"].append(notes[group])  # -1 reads the last row: zeros
+        for key, vectors in notes.items():
+            parts[key].append(vectors[group])  # -1 reads the last row: zeros, or NaN where a grade would be
         on_batch()
     table = dataset.table.iloc[rows]
     whole = {key: np.concatenate(values) for key, values in parts.items()}
@@ -61,6 +64,7 @@ def predict(
             protocol: {side: whole[f"{protocol} {side}"] for side in ("image", "text")}
             for protocol in ("unimodal", "paired")
         },
+        attributes=attributes_of(table),
     )
 
 
@@ -74,8 +78,9 @@ def _batch_outputs(model: FusionModel, batch: Batch, mask_notes: bool) -> dict[s
     found = _grades(model, "all", model.grade(model.fuse(graded, batch.present)))
     for given, modalities in INPUT_MODALITIES.items():
         found |= _from(model, given, {name: graded[name] for name in modalities}, batch.present)
-    paired = model.fuse(full, batch.present).cls
-    return found | {"paired image": paired["image"], "paired text": paired["text"]}
+    whole = model.fuse(full, batch.present)
+    found |= _grades(model, "all_unmasked", model.grade(whole))
+    return found | {f"paired {side}": whole.cls[side] for side in ("image", "text")}
 
 
 def _from(
@@ -103,14 +108,20 @@ def _grades(model: FusionModel, given: str, logits: Mapping[str, Tensor]) -> dic
 
 def _note_vectors(
     model: FusionModel, dataset: SiteDataset, rows: NDArray[np.int64], batch_size: int
-) -> Floats:
-    """Unimodal vector of every distinct note, by its group id; a last row of zeros stands for "no note"."""
+) -> dict[str, Floats]:
+    """Unimodal vector and unmasked grades of every distinct note, by its group id; a last row of zeros, and of NaN,
+    stands for "no note".
+    """
     group = dataset.note_group.numpy()
-    vectors = np.zeros((int(group.max(initial=-1)) + 2, model.config.fusion.width), dtype=np.float32)
+    count = int(group.max(initial=-1)) + 2
+    found = {f"{task} note_unmasked": np.full((count, GRADES), np.nan, dtype=np.float32) for task in TASKS}
+    found["unimodal text"] = np.zeros((count, model.config.fusion.width), dtype=np.float32)
     ids, first = np.unique(group[rows], return_index=True)
     known = [(int(i), int(rows[f])) for i, f in zip(ids, first, strict=True) if i >= 0]
     for start in range(0, len(known), batch_size):
         part = known[start : start + batch_size]
-        text = dataset.notes([row for _, row in part])
-        vectors[[i for i, _ in part]] = model.fuse({"text": model.embed_text(text)}).cls["text"].numpy()
-    return vectors
+        encoding = model.fuse({"text": model.embed_text(dataset.notes([row for _, row in part]))})
+        outputs = _grades(model, "note_unmasked", model.grade(encoding))
+        for key, value in {**outputs, "unimodal text": encoding.cls["text"]}.items():
+            found[key][[i for i, _ in part]] = value.float().numpy()
+    return found

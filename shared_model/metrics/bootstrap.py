@@ -7,7 +7,8 @@ resamples, which is far sharper than comparing two intervals (Efron and Tibshira
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from shared_model.records import GRADES
 LEVEL = 0.95
 MIN_DEFINED = 0.9  # share of the resamples in which a figure must exist before an interval is given
 _BLOCK = 2**22  # patients x resamples drawn at once: bounds memory at about 60 MB whatever the data
+_WIDE = 2**20  # samples x resamples weighed at once: several arrays of this size live together
 
 Patients = NDArray[np.str_]
 
@@ -35,7 +37,7 @@ def intervals(
     known = (truth >= 0) & (predicted >= 0)
     counts = _per_patient([truth[known]], [predicted[known]], patients[known])
     drawn = _resample(counts, resamples, seed)[:, 0]  # (resamples, C, C)
-    return {name: _interval(metric(drawn), len(counts)) for name, metric in METRICS.items()}
+    return {name: interval_of(metric(drawn), len(counts)) for name, metric in METRICS.items()}
 
 
 def paired_difference(
@@ -68,20 +70,60 @@ def paired_difference(
         "value_a": number(a),
         "value_b": number(b),
         "difference": number(a - b),
-        "interval": _interval(drawn[:, 0] - drawn[:, 1:].mean(axis=1), len(counts)),
+        "interval": interval_of(drawn[:, 0] - drawn[:, 1:].mean(axis=1), len(counts)),
         "ratio": number(a / b) if b > 0 else None,
     }
+
+
+def difference_between(
+    truth: Labels,
+    predicted: Labels,
+    patients: Patients,
+    sides: NDArray[np.bool_],
+    metric: str,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> list[float] | None:
+    """Interval (95 %) of `metric` on the first group of samples minus that on the second.
+
+    sides: (2, N), which samples are in each; both groups are resampled together. None as for `intervals`.
+    """
+    patient = np.unique(patients, return_inverse=True)[1]
+    count = int(patient.max(initial=-1)) + 1
+    counts = np.stack([_cells(truth[s], predicted[s], patient[s], count) for s in sides], axis=1)
+    drawn = METRICS[metric](_resample(counts, resamples, seed))  # (resamples, 2)
+    return interval_of(drawn[:, 0] - drawn[:, 1], count)
+
+
+def weighted(
+    patients: Patients, statistic: Callable[[Floats], Floats], resamples: int = 1000, seed: int = 0
+) -> tuple[Floats, int]:
+    """Values of a statistic of weighted samples on every resample, and the number of patients.
+
+    statistic: (R, N) weights, how often each sample was drawn, -> (R, …). For what no confusion matrix holds.
+    """
+    names, patient = np.unique(patients, return_inverse=True)
+    rows = max(1, _WIDE // max(1, len(patients)))
+    found = [
+        statistic(weights[start : start + rows][:, patient])
+        for weights in (_weights(len(names), resamples, seed) if len(names) else ())
+        for start in range(0, len(weights), rows)
+    ]
+    return (np.concatenate(found) if found else np.full(resamples, np.nan)), len(names)
 
 
 def _per_patient(truths: Sequence[Labels], predictions: Sequence[Labels], patients: Patients) -> Floats:
     """(P, models, C, C) confusion counts of each patient."""
     names, patient = np.unique(patients, return_inverse=True)
+    pairs = zip(truths, predictions, strict=True)
+    return np.stack([_cells(truth, guess, patient, len(names)) for truth, guess in pairs], axis=1)
+
+
+def _cells(truth: Labels, predicted: Labels, patient: NDArray[np.intp], patients: int) -> Floats:
+    """(P, C, C) confusion counts of patients numbered from 0."""
     cells = GRADES * GRADES
-    counts = [
-        np.bincount(patient * cells + truth * GRADES + predicted, minlength=len(names) * cells)
-        for truth, predicted in zip(truths, predictions, strict=True)
-    ]
-    return np.stack(counts).reshape(len(counts), len(names), GRADES, GRADES).swapaxes(0, 1).astype(np.float64)
+    counts = np.bincount(patient * cells + truth * GRADES + predicted, minlength=patients * cells)
+    return counts.reshape(patients, GRADES, GRADES).astype(np.float64)
 
 
 def _resample(counts: Floats, resamples: int, seed: int) -> Floats:
@@ -95,6 +137,18 @@ def _resample(counts: Floats, resamples: int, seed: int) -> Floats:
 
 def _weights(patients: int, resamples: int, seed: int) -> Iterator[Floats]:
     """Blocks of (block, P) multinomial counts: how often each patient was drawn in each resample."""
+    if patients * resamples <= _BLOCK:  # one block, which the next figure of the same patients asks for again
+        yield _drawn_once(patients, resamples, seed)
+        return
+    yield from _drawn(patients, resamples, seed)
+
+
+@lru_cache(maxsize=4)
+def _drawn_once(patients: int, resamples: int, seed: int) -> Floats:
+    return np.concatenate(list(_drawn(patients, resamples, seed)))
+
+
+def _drawn(patients: int, resamples: int, seed: int) -> Iterator[Floats]:
     generator = np.random.default_rng(seed)
     block = max(1, _BLOCK // patients)
     for start in range(0, resamples, block):
@@ -104,7 +158,10 @@ def _weights(patients: int, resamples: int, seed: int) -> Iterator[Floats]:
         yield np.bincount(drawn.ravel(), minlength=rows * patients).reshape(rows, patients).astype(np.float64)
 
 
-def _interval(values: Floats, patients: int) -> list[float] | None:
+def interval_of(values: Floats, patients: int) -> list[float] | None:
+    """The percentile interval (95 %) of resampled values (R,); None with fewer than two patients, or where the
+    figure is undefined in more than a tenth of the resamples.
+    """
     defined = values[np.isfinite(values)]
     if patients < 2 or len(defined) < MIN_DEFINED * len(values):
         return None

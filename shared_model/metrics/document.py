@@ -1,7 +1,8 @@
 """`metrics.json` from predictions: the figures of each model and the differences between models.
 
 The document is a contract that scripts rely on, so its shape never depends on the data: what cannot be
-computed is None, never absent and never NaN. `schema` names the shape's version.
+computed is None, never absent and never NaN, and `unavailable` beside it says why. `schema` names the shape's
+version; docs/metrics.md describes every key.
 """
 
 from __future__ import annotations
@@ -17,12 +18,21 @@ from shared_model.errors import DataError
 from shared_model.metrics import bootstrap, retrieval
 from shared_model.metrics.grading import confusion_matrix, figures
 from shared_model.metrics.predictions import INPUTS, MISSING, PROTOCOLS, Predictions, aligned, present
+from shared_model.metrics.referable import referable_figures
 from shared_model.records import TASKS
 
-SCHEMA = "fedfundus.metrics/1"
+SCHEMA = "fedfundus.metrics/2"
 EVERY_SITE = "all"
+_BETWEEN_GRADES = (
+    "quadratic_weighted_kappa",
+    "balanced_accuracy",
+)  # mean nothing where one grade is all there is
 LOCAL = "local:"
 KAPPA = "quadratic_weighted_kappa"
+PROTOCOL_LABELS = {
+    "unimodal": "each side encoded alone, as in a search: the headline",
+    "paired": "conditioned on the pair: not a retrieval system",
+}
 
 
 def model_figures(
@@ -30,7 +40,8 @@ def model_figures(
 ) -> dict[str, Any]:
     """`models.X` of the document: the figures over all sites and those of each site's own samples.
 
-    Per task the figures with all inputs, their intervals and the same by_input; retrieval per protocol.
+    Per task the figures with all inputs, their intervals and the same by_input; retrieval per protocol, in both
+    directions.
     Raises DataError when a site is called "all", which is the name of their sum.
     """
     if EVERY_SITE in sites:
@@ -42,7 +53,7 @@ def model_figures(
     return {
         name: {
             **{task: _task_figures(group, task, resamples, seed) for task in TASKS},
-            "retrieval": {protocol: _retrieval(group, protocol) for protocol in PROTOCOLS},
+            "retrieval": {p: _retrieval(group, p, resamples, seed) for p in PROTOCOLS},
         }
         for name, group in groups.items()
     }
@@ -68,6 +79,7 @@ def majority_predictions(
         },
         note=predictions.note,
         embeddings={},
+        attributes=predictions.attributes,
     )
 
 
@@ -115,23 +127,53 @@ def _task_figures(group: Predictions, task: str, resamples: int, seed: int) -> d
 
 
 def _input_figures(group: Predictions, task: str, given: str, resamples: int, seed: int) -> dict[str, Any]:
-    truth = group.truth.get(task, np.full(len(group), MISSING, dtype=np.int64))
-    predicted = group.predicted(task, given)
+    truth, predicted = group.labels(task), group.predicted(task, given)
+    intervals = bootstrap.intervals(truth, predicted, group.patient, resamples, seed)
+    known = (truth != MISSING) & (predicted != MISSING)
+    found = figures(confusion_matrix(truth, predicted))
+    reasons = []
+    if not known.any():
+        reasons.append(group.why_ungraded(task, given))
+    elif len(np.unique(truth[known])) == 1:
+        reasons.append("only one grade occurs")
+        found |= dict.fromkeys(_BETWEEN_GRADES)
+        intervals |= dict.fromkeys(_BETWEEN_GRADES)
+    if known.any() and len(np.unique(group.patient[known])) == 1:
+        reasons.append("a single patient: no intervals")
     return {
-        **figures(confusion_matrix(truth, predicted)),
-        "intervals": bootstrap.intervals(truth, predicted, group.patient, resamples, seed),
+        **found,
+        "intervals": intervals,
+        "referable": referable_figures(group, task, given, resamples, seed),
+        "unavailable": "; ".join(reasons) or None,
     }
 
 
-def _retrieval(group: Predictions, protocol: str) -> dict[str, Any]:
+def _retrieval(group: Predictions, protocol: str, resamples: int, seed: int) -> dict[str, Any]:
+    directions = {"text_to_image": retrieval.text_to_image, "image_to_text": retrieval.image_to_text}
+    label = {"label": PROTOCOL_LABELS[protocol]}
     notes = group.note[group.note >= 0]
-    found = None
-    if protocol in group.embeddings:
+    if protocol not in group.embeddings:
+        why = "there are no vectors"
+    else:
+        why = "fewer than two records have a note" if len(notes) < 2 else "a vector is not a number"
         pair = group.embeddings[protocol]
-        # Alone, a note has one embedding; beside a photograph, as many as it has photographs.
-        alone = protocol == "unimodal"
-        found = retrieval.text_to_image(pair["image"], pair["text"], group.note, one_text_per_note=alone)
-    return {"text_to_image": found or retrieval.unavailable(len(notes), len(np.unique(notes)))}
+        found = {
+            # Alone, a note has one embedding; beside a photograph, as many as it has photographs.
+            name: direction(
+                pair["image"],
+                pair["text"],
+                group.note,
+                one_text_per_note=protocol == "unimodal",
+                patient=group.patient,
+                resamples=resamples,
+                seed=seed,
+            )
+            for name, direction in directions.items()
+        }
+        if all(found.values()):
+            return {**label, **found}
+    nothing = retrieval.unavailable(len(notes), len(np.unique(notes)), why=why)
+    return {**label, **dict.fromkeys(directions, nothing)}
 
 
 def _constant(like: NDArray[np.float32], counts: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
@@ -145,9 +187,8 @@ def _difference(
 ) -> dict[str, Any]:
     federated, task = models["federated"], contrast.task
     here = (federated.site == contrast.on) | (contrast.on == EVERY_SITE)
-    truth = federated.truth.get(task, np.full(len(federated), MISSING, dtype=np.int64))
     difference = bootstrap.paired_difference(
-        truth[here],
+        federated.labels(task)[here],
         federated.predicted(task, contrast.input)[here],
         [models[name].predicted(task, contrast.input_b)[here] for name in contrast.others],
         federated.patient[here],

@@ -60,8 +60,20 @@ def macro_f1(confusion: Confusion) -> Floats:
     return _ratio(np.nansum(f1, axis=-1), (present > 0).sum(axis=-1))
 
 
+def balanced_accuracy(confusion: Confusion) -> Floats:
+    """(…, C, C) matrices -> (…) mean recall of the grades in truth; NaN without samples."""
+    occurring = confusion.sum(axis=-1)  # (…, C)
+    recall = _ratio(np.diagonal(confusion, axis1=-2, axis2=-1), occurring)
+    return _ratio(np.nansum(recall, axis=-1), (occurring > 0).sum(axis=-1))
+
+
 METRICS: Mapping[str, Callable[[Confusion], Floats]] = MappingProxyType(
-    {"accuracy": accuracy, "quadratic_weighted_kappa": quadratic_weighted_kappa, "macro_f1": macro_f1}
+    {
+        "accuracy": accuracy,
+        "quadratic_weighted_kappa": quadratic_weighted_kappa,
+        "macro_f1": macro_f1,
+        "balanced_accuracy": balanced_accuracy,
+    }
 )
 
 

@@ -7,7 +7,7 @@ missing label is -1 and a missing input a row of NaN, so that nothing absent is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
@@ -26,7 +26,13 @@ INPUT_MODALITIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "image_structured": ("image", "structured"),
     }
 )
-INPUTS = (*INPUT_MODALITIES, "all")
+# "all" and "note" again with the sentences that state the grade left in: what the masking is measured against.
+UNMASKED = ("note_unmasked", "all_unmasked")
+INPUTS = (*INPUT_MODALITIES, "all", *UNMASKED)
+ALWAYS = (
+    "image",
+    "all",
+)  # every record has a photograph: a row of NaN here is a broken score, not a missing input
 PROTOCOLS = ("unimodal", "paired")
 MISSING = -1
 
@@ -42,6 +48,7 @@ class Predictions:
     probabilities: task -> input of INPUTS -> (N, 5); a row of NaN where the sample lacks any modality of it.
     note: (N,) id of the sample's full note (equal notes, equal ids), -1 where it has none.
     embeddings: protocol -> "image" and "text" -> (N, D); rows without a note are ignored. May be empty.
+    attributes: of subgroups.ATTRIBUTES those that are known -> (N,) text, "" where missing. May be empty.
 
     Raises ValueError naming the field whose shape, type or range does not fit.
     """
@@ -53,6 +60,7 @@ class Predictions:
     probabilities: dict[str, dict[str, NDArray[np.float32]]]
     note: Labels
     embeddings: dict[str, dict[str, NDArray[np.float32]]]
+    attributes: dict[str, NDArray[np.str_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("record", "patient", "site", "note"):
@@ -66,6 +74,8 @@ class Predictions:
             )
         for protocol, pair in self.embeddings.items():
             self._check_embeddings(protocol, pair)
+        for name, values in self.attributes.items():
+            _check_shape(f"attributes[{name}]", values, (len(self),))
 
     def __len__(self) -> int:
         return len(self.record)
@@ -80,6 +90,27 @@ class Predictions:
         known = present(probability)
         grade = np.argmax(np.where(known[:, None], probability, 0.0), axis=1)
         return np.where(known, grade, MISSING).astype(np.int64)
+
+    def labels(self, task: str) -> Labels:
+        """(N,) grades of `task`, -1 where missing, as throughout where the task has no labels."""
+        return self.truth.get(task, np.full(len(self), MISSING, dtype=np.int64))
+
+    def scores(self, task: str, given: str) -> NDArray[np.float64]:
+        """(N, 5) probabilities of `task` from the input `given`, NaN where nothing was predicted from it."""
+        found = self.probabilities.get(task, {}).get(given)
+        return np.full((len(self), GRADES), np.nan) if found is None else found.astype(np.float64)
+
+    def why_ungraded(self, task: str, given: str) -> str:
+        """Why not one sample has both a label and a prediction of `task` from the input `given`."""
+        if not len(self):
+            return "there are no records"
+        if (self.labels(task) == MISSING).all():
+            return "no record has a label"
+        if present(self.scores(task, given)).any():
+            return "no record has both a label and this input"
+        if given in ALWAYS and given in self.probabilities.get(task, {}):
+            return "no score is a number"
+        return "no record has this input"
 
     def select(self, mask: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
         """The samples that `mask` names, as a boolean mask (N,) or as positions in the order wanted."""
@@ -120,7 +151,7 @@ def concatenate(parts: Sequence[Predictions]) -> Predictions:
     )
 
 
-def present(probability: NDArray[np.float32]) -> NDArray[np.bool_]:
+def present(probability: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.bool_]:
     """(N,) whether each row of (N, 5) probabilities is there at all."""
     known: NDArray[np.bool_] = np.isfinite(probability.sum(axis=1))
     return known

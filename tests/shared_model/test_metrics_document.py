@@ -88,7 +88,7 @@ def test_the_shape_of_the_document_does_not_depend_on_the_data() -> None:
         model_figures(predictions(), SITES, 100),
         model_figures(unlabelled(predictions()), SITES, 100),
     )
-    bounds = {"accuracy": None, "quadratic_weighted_kappa": None, "macro_f1": None}
+    bounds = dict.fromkeys(("accuracy", "quadratic_weighted_kappa", "macro_f1", "balanced_accuracy"))
     assert keys(full) == keys(empty)
     assert keys(full["all"]["icdr"]["intervals"]) == bounds
     assert empty["all"]["sdrg"]["n"] == 0

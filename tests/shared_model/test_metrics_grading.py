@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score, f1_score
 from torchmetrics.functional.classification import multiclass_cohen_kappa, multiclass_f1_score
 
 from shared_model.metrics.grading import confusion_matrix, figures
@@ -42,6 +42,10 @@ def test_figures_agree_with_scikit_learn_on_random_cases(cases) -> None:
         assert ours["n"] == len(truth)
         assert ours["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
         assert ours["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # grades predicted that do not occur
+            balanced = balanced_accuracy_score(truth, predicted)
+        assert ours["balanced_accuracy"] == pytest.approx(balanced)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one grade throughout: scikit-learn warns and divides by zero
             kappa = cohen_kappa_score(truth, predicted, weights="quadratic", labels=range(5))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
 
-from shared_model.metrics.retrieval import text_to_image
+from shared_model.metrics.retrieval import image_to_text, text_to_image
 
 CASES = 200
 Vectors = NDArray[np.float32]
@@ -99,9 +103,118 @@ def test_a_model_that_says_the_same_of_every_photograph_scores_chance() -> None:
 def test_the_order_of_the_samples_changes_nothing() -> None:
     image, text, note = random_case(7)
     order = np.random.default_rng(1).permutation(len(note))
-    assert text_to_image(image[order], text[order], note[order]) == pytest.approx(
-        text_to_image(image, text, note)
-    )
+    for direction in (text_to_image, image_to_text):
+        found, again = (
+            direction(image, text, note),
+            direction(image[order], text[order], note[order]),
+        )
+        for part in ("equivalent", "intervals"):
+            assert again.pop(part) == pytest.approx(found.pop(part))
+        assert again == pytest.approx(found)
+
+
+def random_order_precision(relevant: int, n: int) -> float:
+    """Mean average precision over every way in which `relevant` of n places can be the relevant ones."""
+    found = []
+    for places in itertools.combinations(range(1, n + 1), relevant):
+        found.append(np.mean([(i + 1) / place for i, place in enumerate(places)]))
+    return float(np.mean(found))
+
+
+def equivalents_by_force(image: Vectors, text: Vectors, note: NDArray[np.int64], ks) -> dict[str, float]:
+    """Anything with the query's note as a hit: probability over random orders of ties, each note once."""
+    kept = np.flatnonzero(note >= 0)
+    by_note: dict[int, list[dict[str, float]]] = {}
+    for query in kept:
+        cosine = [
+            round(
+                float(
+                    image[i].astype(float)
+                    @ text[query]
+                    / (np.linalg.norm(image[i].astype(float)) * np.linalg.norm(text[query].astype(float)))
+                ),
+                6,
+            )
+            for i in kept
+        ]
+        same = np.array([note[i] == note[query] for i in kept])
+        figures = {"precision": average_precision_score(same, cosine)}
+        best = max(score for score, wanted in zip(cosine, same, strict=True) if wanted)
+        before = sum(score > best for score in cosine)
+        tied = [wanted for score, wanted in zip(cosine, same, strict=True) if score == best]
+        for k in ks:
+            drawn = min(max(k - before, 0), len(tied))
+            miss = math.comb(len(tied) - sum(tied), drawn) / math.comb(len(tied), drawn)
+            figures[f"hit_{k}"] = 1 - miss
+        by_note.setdefault(int(note[query]), []).append(figures)
+    means = [{key: np.mean([f[key] for f in found]) for key in found[0]} for found in by_note.values()]
+    return {key: float(np.mean([m[key] for m in means])) for key in means[0]}
+
+
+def test_label_equivalents_and_median_rank_agree_with_brute_force_and_scikit_learn() -> None:
+    for seed in range(CASES):
+        image, text, note = random_case(seed)
+        if (note >= 0).sum() < 2:
+            continue
+        found = text_to_image(image, text, note)
+        expected = equivalents_by_force(image, text, note, (1, 5, 10))
+        n, copies = found["n"], np.unique(note[note >= 0], return_counts=True)[1]
+        equivalent = found["equivalent"]
+        assert equivalent["mean_average_precision"] == pytest.approx(expected["precision"], abs=1e-6)
+        for k in (1, 5, 10):
+            assert equivalent[f"recall_at_{k}"] == pytest.approx(expected[f"hit_{k}"], abs=1e-6)
+            chance = [1 - math.comb(n - c, min(k, n)) / math.comb(n, min(k, n)) for c in copies]
+            assert equivalent[f"chance_at_{k}"] == pytest.approx(np.mean(chance))
+            assert found[f"chance_at_{k}"] == pytest.approx(min(k, n) / n)
+            assert found[f"share_of_ceiling_at_{k}"] == pytest.approx(
+                found[f"recall_at_{k}"] / found[f"ceiling_at_{k}"]
+            )
+        assert 1 <= found["median_rank"] <= n
+
+
+def test_precision_by_chance_is_the_mean_over_all_orders() -> None:
+    for n, relevant in ((2, 1), (6, 2), (7, 5), (5, 5)):
+        note = np.repeat([0, 1], [relevant, n - relevant])
+        expected = [random_order_precision(c, n) for c in (relevant, n - relevant) if c]
+        found = text_to_image(np.eye(n), np.eye(n)[note], note)
+        assert found["equivalent"]["mean_average_precision_by_chance"] == pytest.approx(np.mean(expected))
+
+
+def test_image_to_text_is_text_to_image_with_the_sides_exchanged() -> None:
+    for seed in range(CASES):
+        image, text, note = random_case(seed)
+        assert image_to_text(image, text, note) == text_to_image(text, image, note)
+
+
+def test_median_rank_counts_a_tie_as_its_middle() -> None:
+    constant, note = np.ones((9, 4)), np.arange(9)
+    found = text_to_image(constant, constant, note)
+    assert found["median_rank"] == found["median_rank_by_chance"] == 5.0
+    assert found["median_rank_at_best"] == 1.0
+    best = text_to_image(np.eye(9), np.eye(9), note)
+    assert (best["median_rank"], best["equivalent"]["mean_average_precision"]) == (1.0, 1.0)
+
+
+def test_intervals_resample_patients_with_the_gallery_as_it_is() -> None:
+    image, text, note = random_case(11)
+    patient = np.array([f"p{i // 2}" for i in range(len(note))])
+    found = text_to_image(image, text, note, patient=patient, resamples=400)
+    low, high = found["intervals"]["recall_at_5"]
+    assert 0 <= low <= found["recall_at_5"] <= high <= 1
+    alone = text_to_image(image, text, note, patient=np.full(len(note), "p"), resamples=50)
+    assert set(alone["intervals"].values()) == {None}
+
+
+def test_blocks_of_queries_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = [random_case(seed) for seed in range(20)]
+    whole = [text_to_image(*case) for case in cases]
+    monkeypatch.setattr("shared_model.metrics.ranking._BLOCK", 1)
+    for case, before in zip(cases, whole, strict=True):
+        after = text_to_image(*case)
+        assert (after is None) == (before is None)
+        if before is not None:
+            assert after["recall_at_1"] == pytest.approx(before["recall_at_1"])
+            assert after["equivalent"] == pytest.approx(before["equivalent"])
 
 
 def test_fewer_than_two_notes_or_broken_embeddings_give_nothing() -> None:

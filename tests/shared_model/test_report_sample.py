@@ -44,6 +44,8 @@ GIVEN = {
     "image_note": 0.97,
     "image_structured": 0.9,
     "all": 1.0,
+    "note_unmasked": 0.9,
+    "all_unmasked": 1.0,
 }
 TERMS = (
     "image_text",
