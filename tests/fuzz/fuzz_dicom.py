@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,6 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
-from pydicom.sequence import Sequence
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
@@ -70,22 +70,15 @@ def hostile_dicom(name: str, random: np.random.Generator, pixels: NDArray[np.uin
         "undefined length": sound[: at + 8] + b"\xff\xff\xff\xff" + sound[at + 12 :],
         "preamble alone": bytes(128) + b"DICM",
         "no pixels": sound[:at],
+        "nested sequences": _nested(sound, 3000),
     }
     if name in made:
         return made[name]
     if name == "deflated bomb":
         head = _written(_dataset(random, pixels), pixels, syntax=DeflatedExplicitVRLittleEndian)
         start = 132 + 12 + struct.unpack("<I", head[140:144])[0]
-        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-        return head[:start] + packer.compress(sound[132 + 12 :] + bytes(500_000_000)) + packer.flush()
-    if name == "nested sequences":
-        inner = Dataset()
-        for _ in range(300):
-            outer = Dataset()
-            outer.ReferencedSeriesSequence = Sequence([inner])
-            inner = outer
-        found.ReferencedSeriesSequence = Sequence([inner])
-    elif name == "frames that are not there":
+        return head[:start] + _bomb(sound[start:])
+    if name == "frames that are not there":
         found.NumberOfFrames = "100000000"
     elif name == "odd bits":
         found.BitsAllocated, found.BitsStored, found.HighBit = 13, 99, 3
@@ -101,3 +94,17 @@ def hostile_dicom(name: str, random: np.random.Generator, pixels: NDArray[np.uin
         whole = _written(found, pixels, jpeg=True)
         return whole[: len(whole) // 2]
     return _written(found, pixels)
+
+
+def _nested(sound: bytes, depth: int) -> bytes:
+    """Sequences within sequences, before the patient's own elements."""
+    at = sound.index(struct.pack("<HH", 0x0010, 0x0010))
+    opened = b"\x08\x00\x15\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    closed = b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
+    return sound[:at] + opened * depth + closed * depth + sound[at:]
+
+
+@lru_cache(maxsize=2)
+def _bomb(start: bytes) -> bytes:
+    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+    return packer.compress(start + bytes(600_000_000)) + packer.flush()
