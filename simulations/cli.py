@@ -116,7 +116,7 @@ def run(
     from shared_model.progress import RunProgress
     from simulations.output import check_output
     from simulations.run import Run
-    from simulations.tables import print_summary
+    from simulations.terminal import print_summary
 
     check_output(out)
     with RunProgress(errors) as progress:
@@ -141,7 +141,7 @@ def evaluate(
     """Evaluate a finished model on a data folder."""
     from shared_model.progress import RunProgress
     from simulations.evaluate import evaluate_model
-    from simulations.tables import print_summary
+    from simulations.terminal import print_summary
 
     with RunProgress(errors) as progress:
         document = evaluate_model(model, data, split, progress)
@@ -182,7 +182,7 @@ def crossvalidate(
     from shared_model.progress import RunProgress
     from simulations.crossvalidation import CrossValidation
     from simulations.output import check_output
-    from simulations.tables import print_summary
+    from simulations.terminal import print_summary
 
     check_output(out)
     with RunProgress(errors) as progress:

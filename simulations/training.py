@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from simulations.baselines import Baseline, baseline_folder, baselines, train_ba
 from simulations.engines import run_engine
 from simulations.inference import test_predictions
 from simulations.prepare import Prepared
+from simulations.processes import ctrl_c_for_the_parent_alone, stop_children
 
 FEDERATED = "federated"
 POLL_SECONDS = 0.5
@@ -50,7 +50,7 @@ class Training:
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(jobs - 1, mp_context=context) if jobs > 1 else nullcontext()
         with pool as executor:
-            with _ctrl_c_for_the_parent_alone():
+            with ctrl_c_for_the_parent_alone():
                 waiting = {
                     b.label: executor.submit(train_baseline, b, self.workspace, self._site_of())
                     if executor
@@ -63,7 +63,7 @@ class Training:
             except BaseException as error:
                 if executor:
                     executor.shutdown(wait=False, cancel_futures=True)
-                    _stop_children()
+                    stop_children()
                 if isinstance(error, BrokenProcessPool):
                     raise RunError(
                         "a process that trained a baseline was ended from outside, most likely for lack of memory",
@@ -130,21 +130,3 @@ class Training:
 
     def _update(self, model: str, number: int, loss: float | None) -> None:
         self.progress.update(model, number, self.config.federation.rounds, loss=loss)
-
-
-@contextmanager
-def _ctrl_c_for_the_parent_alone() -> Iterator[None]:
-    """Ctrl-C reaches every process of the terminal; processes started in this block ignore it from their first
-    instruction, so that only the parent speaks, and ends the others.
-    """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _stop_children() -> None:
-    """End worker processes at once: an interrupted run waits for nobody."""
-    for process in multiprocessing.active_children():
-        process.terminate()

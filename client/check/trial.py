@@ -43,7 +43,7 @@ def trial(config: Config) -> dict[str, float]:
 
 
 def noise(config: Config, size: int) -> Batch:
-    """A batch of noise in which nothing is missing and every note is as long as the encoder reads."""
+    """A batch of noise in which nothing that the model reads is missing, notes as long as the encoder reads."""
     generator = torch.Generator().manual_seed(0)
     side, length = config.model.image.size, config.model.text.maximum_tokens
     vocabulary = config.model.text.vocabulary or 1000
@@ -55,7 +55,7 @@ def noise(config: Config, size: int) -> Batch:
         masked_note=note,
         note_group=torch.arange(size),
         structured=torch.randn(size, len(STRUCTURED), generator=generator),
-        present={name: torch.ones(size, dtype=torch.bool) for name in MODALITIES},
+        present={name: torch.full((size,), name in config.model.inputs) for name in MODALITIES},
         labels={task: torch.randint(0, GRADES, (size,), generator=generator) for task in TASKS},
     )
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from client.data.dataset import SiteDataset
 from shared_model.losses import Batch
-from shared_model.metrics.predictions import INPUT_MODALITIES, INPUTS, Predictions
+from shared_model.metrics.predictions import INPUT_MODALITIES, INPUTS, PROTOCOLS, Predictions
 from shared_model.metrics.subgroups import attributes_of
 from shared_model.model import FusionModel
 from shared_model.model.fusion_model import Tokens
@@ -62,7 +62,7 @@ def predict(
         note=dataset.note_group.numpy()[rows],
         embeddings={
             protocol: {side: whole[f"{protocol} {side}"] for side in ("image", "text")}
-            for protocol in ("unimodal", "paired")
+            for protocol in (PROTOCOLS if {"image", "text"} <= set(model.config.inputs) else ())
         },
         attributes=attributes_of(table),
     )

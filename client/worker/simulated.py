@@ -46,3 +46,8 @@ def open_worker(root: Path, site: str) -> Worker:
 def _open(root: Path, index: int) -> Worker:
     sites = list(json.loads((root / SITES).read_text(encoding="utf-8")))
     return open_worker(root, sites[index])
+
+
+def forget_workers() -> None:
+    """Let go of the workers that this process has opened, and of their data."""
+    _open.cache_clear()
