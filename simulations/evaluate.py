@@ -1,4 +1,4 @@
-"""`fedfundus-simulate evaluate`: a finished model's figures on a data folder."""
+"""`fedfundus-simulate evaluate`: a finished model's figures on a data folder, described in docs/metrics.md."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from shared_model.metrics.predictions import Predictions
 from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
 from simulations import withholding
+from simulations.judgement import Judged
 from simulations.prepare import deal, read_records
 from simulations.run import MAJORITY
 from simulations.training import FEDERATED
@@ -54,6 +55,9 @@ def evaluate_model(folder: Path, data: Path, split: str, progress: RunProgress) 
             raise DataError("there is no test patient", where=str(data), fix="use --split all")
         site_of = {patient: site for site, patients in parts.items() for patient in patients}
         predictions = _predictions(artefact, tested, images, site_of, progress)
+        judged = Judged(
+            artefact.model, artefact.tokenizer, artefact.standardisation, artefact.config, images
+        ).judge(tested, predictions, sorted(parts), artefact.calibration)
     run = {
         "split": split,
         "records": len(predictions),
@@ -63,7 +67,7 @@ def evaluate_model(folder: Path, data: Path, split: str, progress: RunProgress) 
         "resamples": artefact.config.evaluation.resamples,
         "package_version": PACKAGE_VERSION,
     }
-    return {"schema": SCHEMA, **_figures(artefact, predictions, sorted(parts)), "run": run}
+    return {"schema": SCHEMA, **_figures(artefact, predictions, sorted(parts)), **judged, "run": run}
 
 
 def _figures(artefact: Artefact, predictions: Predictions, sites: list[str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from client.worker.resident import resident_model
 from server.store import RunFolder
 from server.store.run_folder import REFUSED
 from shared_model.artefact import count_parameters, save_artefact, write_json
+from shared_model.calibration import Calibration
 from shared_model.config import Config, to_toml
 from shared_model.exchange import write_tensors
 from shared_model.files import write_text
@@ -27,8 +28,10 @@ from shared_model.metrics.predictions import Predictions
 from shared_model.progress import RunProgress
 from shared_model.records import GRADES, TASKS
 from shared_model.report import render
+from shared_model.statistics import Standardisation
 from shared_model.version import PACKAGE_VERSION
 from simulations.baselines import baseline_folder
+from simulations.judgement import Judged
 from simulations.output import output_folder
 from simulations.prepare import Prepared, prepare
 from simulations.samples import sample_photographs
@@ -66,8 +69,10 @@ class Run:
         trained = Training(config, prepared, folder, workspace, self.progress).run()
         notices = prepared.notices + origin + _refusals(folder)
         document = assemble(config, prepared, trained, self._history(folder, workspace, trained), notices)
+        calibration, judged = _judged(config, RunFolder(folder), prepared, trained)
+        document |= judged
         document["run"]["seconds"] = round(time.perf_counter() - started, 1)
-        self._write_results(folder, config, prepared, document, workspace, trained)
+        self._write_results(folder, config, prepared, document, workspace, trained, calibration)
         return document
 
     def _settled(self) -> Config:
@@ -96,6 +101,7 @@ class Run:
         document: dict[str, Any],
         workspace: Path,
         trained: Trained,
+        calibration: Calibration,
     ) -> None:
         store = RunFolder(folder)
         resident = resident_model(config)
@@ -108,6 +114,7 @@ class Run:
             config,
             standardisation,
             PIPELINE_VERSION,
+            calibration,
         )
         history = self._history(folder, workspace, trained)
         for row in history[len(store.history()) :]:
@@ -119,6 +126,19 @@ class Run:
         shutil.rmtree(workspace)
         for name in ("last.safetensors", "best.safetensors", "standardisation.json"):
             (folder / name).unlink()
+
+
+def _judged(
+    config: Config, store: RunFolder, prepared: Prepared, trained: Trained
+) -> tuple[Calibration, dict[str, Any]]:
+    """The federated model's calibration, and what is said of it beyond its figures."""
+    resident, table = resident_model(config), prepared.table
+    write_tensors(resident.objective, store.load_weights("last"))
+    standardisation = Standardisation.from_dict(store.load_json("standardisation.json"))
+    judged = Judged(resident.objective.model, resident.tokenizer, standardisation, config, prepared.images)
+    calibration = judged.fit(table[table["split"] == "validation"], prepared.sites)
+    tested = table[table["split"] == "test"]
+    return calibration, judged.judge(tested, trained[FEDERATED]["last"], list(prepared.sites), calibration)
 
 
 def say_notices(progress: RunProgress, prepared: Prepared) -> None:

@@ -21,7 +21,7 @@ from shared_model.records import GRADES
 LEVEL = 0.95
 MIN_DEFINED = 0.9  # share of the resamples in which a figure must exist before an interval is given
 _BLOCK = 2**22  # patients x resamples drawn at once: bounds memory at about 60 MB whatever the data
-_WIDE = 2**20  # samples x resamples weighed at once: several arrays of this size live together
+_WIDE = 2**16  # samples x resamples weighed at once: several arrays of this size live together
 
 Patients = NDArray[np.str_]
 

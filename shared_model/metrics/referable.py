@@ -29,32 +29,42 @@ def referable_score(probabilities: Floats) -> Floats:
     return score
 
 
-def auroc(positive: Floats, negative: Floats) -> Floats:
-    """(…, G) counts by ascending score -> (…) P(a positive scores higher), ties counting half; NaN with one class."""
-    below = np.cumsum(negative, axis=-1) - negative / 2
-    pairs = positive.sum(axis=-1) * negative.sum(axis=-1)
-    return _defined((positive * below).sum(axis=-1), pairs)
+class Curve:
+    """positive, negative: (…, G) counts by ascending score. Figures are (…), NaN where a side is missing."""
 
+    def __init__(self, positive: Floats, negative: Floats) -> None:
+        self.positive, self.negative = positive, negative
+        self._missed, self._spared = (
+            positive.cumsum(axis=-1),
+            negative.cumsum(axis=-1),
+        )  # by referring what is above
+        self.positives, self.negatives = positive.sum(axis=-1), negative.sum(axis=-1)
 
-def average_precision(positive: Floats, negative: Floats) -> Floats:
-    """(…, G) counts by ascending score -> (…) sum of precision over steps of recall; NaN without a positive."""
-    referred, found = _from_above(positive + negative), _from_above(positive)
-    precision = _defined(found, referred)
-    return _defined(np.nansum(positive * precision, axis=-1), positive.sum(axis=-1))
+    def auroc(self) -> Floats:
+        """P(a positive scores higher than a negative), ties counting half."""
+        below = (self.positive * self._spared).sum(axis=-1) - (self.positive * self.negative).sum(axis=-1) / 2
+        return _defined(below, self.positives * self.negatives)
 
+    def average_precision(self) -> Floats:
+        """Sum of precision over steps of recall."""
+        found = self.positives[..., None] - self._missed + self.positive
+        referred = found + self.negatives[..., None] - self._spared + self.negative
+        # Where nobody is left to refer nobody is found either: 0 / 1 adds nothing.
+        summed = (self.positive * found / np.maximum(referred, 1.0)).sum(axis=-1)
+        # Without a negative the precision is 1 whatever the score says: no skill is measured.
+        return np.where(self.negatives > 0, _defined(summed, self.positives), np.nan)
 
-def sensitivity_at(positive: Floats, negative: Floats, specificity: float) -> tuple[Floats, NDArray[np.intp]]:
-    """(…, G) counts by ascending score -> (…) the best sensitivity of a threshold with this specificity or more,
-    and the threshold's place: scores from there on are referred, none where it is G. NaN with one class.
-    """
-    negatives = negative.sum(axis=-1, keepdims=True)
-    spared = np.concatenate([np.zeros_like(negatives), np.cumsum(negative, axis=-1)], axis=-1)  # (…, G + 1)
-    enough = spared >= specificity * negatives * (1 - 1e-12)  # 0.95 x 20 is not quite 19 in binary
-    place = np.argmax(enough, axis=-1)
-    found = np.concatenate([_from_above(positive), np.zeros_like(negatives)], axis=-1)
-    caught = np.take_along_axis(found, place[..., None], axis=-1)[..., 0]
-    sensitivity = _defined(caught, positive.sum(axis=-1))
-    return np.where(negatives[..., 0] > 0, sensitivity, np.nan), place
+    def sensitivity_at(self, specificity: float) -> tuple[Floats, NDArray[np.intp]]:
+        """The best sensitivity of a threshold with this specificity (above 0) or more, and the threshold's place:
+        scores from there on are referred, none where it is G.
+        """
+        enough = specificity * self.negatives * (1 - 1e-12)  # 0.95 x 20 is not quite 19 in binary
+        last = (self._spared < enough[..., None]).sum(axis=-1)  # the last score that must not be referred
+        missed = np.take_along_axis(
+            self._missed, np.minimum(last, self._missed.shape[-1] - 1)[..., None], axis=-1
+        )
+        sensitivity = _defined(self.positives - missed[..., 0], self.positives)
+        return np.where(self.negatives > 0, sensitivity, np.nan), last + 1
 
 
 def referable_figures(
@@ -70,7 +80,9 @@ def referable_figures(
     known = (truth != MISSING) & np.isfinite(score)
     truth, score, patients = truth[known] >= REFERABLE, score[known], predictions.patient[known]
     found = _figures(truth, score)
-    values, count = bootstrap.weighted(patients, _Resampled(truth, score), resamples, seed)
+    order = np.argsort(score, kind="stable")
+    drawn = _Ascending(truth[order], score[order])
+    values, count = bootstrap.weighted(patients[order], drawn, resamples, seed)
     columns = values.reshape(len(values), -1).T if len(truth) else [values] * len(NAMES)
     intervals = {
         name: None if found[name] is None else bootstrap.interval_of(column, count)
@@ -91,44 +103,46 @@ def roc_points(predictions: Predictions, task: str, given: str = "all") -> dict[
     return {k: [0.0, *(np.cumsum(side[::-1]) / side.sum()).tolist()] for k, side in sides.items()}
 
 
-def by_score(
-    truth: NDArray[np.bool_], score: Floats, weights: Floats | None = None
-) -> tuple[Floats, Floats, Floats]:
-    """Positives and negatives (…, G) at each distinct score, ascending, and these scores (G,).
-
-    weights: (…, N), one each by default.
-    """
+def by_score(truth: NDArray[np.bool_], score: Floats) -> tuple[Floats, Floats, Floats]:
+    """Positives and negatives (G,) at each distinct score, ascending, and these scores (G,)."""
     order = np.argsort(score, kind="stable")
-    distinct, starts = np.unique(score[order], return_index=True)
-    weight = np.ones(len(score)) if weights is None else weights[..., order]
-    positive, negative = weight * truth[order], weight * ~truth[order]
-    if len(distinct) < len(score):
-        positive, negative = (np.add.reduceat(side, starts, axis=-1) for side in (positive, negative))
-    return positive, negative, distinct
+    positive, negative = _Ascending(truth[order], score[order]).sides(np.ones(len(score)))
+    return positive, negative, np.unique(score)
 
 
-class _Resampled:
-    """NAMES of weighted samples: (R, N) -> (R, 4)."""
+class _Ascending:
+    """NAMES of weighted samples in ascending order of their scores: (R, N) -> (R, 4)."""
 
     def __init__(self, truth: NDArray[np.bool_], score: Floats) -> None:
-        self._truth, self._score = truth, score
+        self._truth = truth.astype(np.float64)
+        starts = np.flatnonzero(np.diff(score, prepend=np.nan) != 0)
+        self._starts = starts if len(starts) < len(score) else None
+
+    def sides(self, weights: Floats) -> tuple[Floats, Floats]:
+        """(…, N) weights -> (…, G) of positives and negatives at each distinct score."""
+        positive = weights * self._truth
+        negative = weights - positive
+        if self._starts is None:
+            return positive, negative
+        return np.add.reduceat(positive, self._starts, axis=-1), np.add.reduceat(
+            negative, self._starts, axis=-1
+        )
 
     def __call__(self, weights: Floats) -> Floats:
-        return np.stack(_values(*by_score(self._truth, self._score, weights)[:2]), axis=-1)
+        return np.stack(_values(*self.sides(weights)), axis=-1)
 
 
 def _values(positive: Floats, negative: Floats) -> Sequence[Floats]:
-    at = [sensitivity_at(positive, negative, specificity)[0] for specificity in SPECIFICITIES]
-    both = positive.sum(axis=-1) * negative.sum(axis=-1) > 0
-    # Without a negative the precision is 1 whatever the score says: no skill is measured.
-    return [auroc(positive, negative), np.where(both, average_precision(positive, negative), np.nan), *at]
+    curve = Curve(positive, negative)
+    at = [curve.sensitivity_at(specificity)[0] for specificity in SPECIFICITIES]
+    return [curve.auroc(), curve.average_precision(), *at]
 
 
 def _figures(truth: NDArray[np.bool_], score: Floats) -> dict[str, Any]:
     positive, negative, scores = by_score(truth, score)
     n, positives = len(truth), int(truth.sum())
     values = [float(value) for value in _values(positive, negative)] if n else [float("nan")] * len(NAMES)
-    places = [int(sensitivity_at(positive, negative, s)[1]) for s in SPECIFICITIES] if n else []
+    places = [int(Curve(positive, negative).sensitivity_at(s)[1]) for s in SPECIFICITIES] if n else []
     given = dict(zip(NAMES[2:], places, strict=bool(places)))
     both = 0 < positives < n
     thresholds = {
@@ -149,12 +163,6 @@ def _why(truth: NDArray[np.bool_], predictions: Predictions, task: str, given: s
     if truth.all() or not truth.any():
         return "every photograph is referable" if truth.all() else "no photograph is referable"
     return None if len(np.unique(predictions.patient)) > 1 else "a single patient: no intervals"
-
-
-def _from_above(counts: Floats) -> Floats:
-    """(…, G) -> (…, G) how many are at this place or above."""
-    found: Floats = np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1]
-    return found
 
 
 def _defined(above: Floats, below: Floats) -> Floats:

@@ -1,0 +1,132 @@
+"""What an evaluation says beyond its figures: how far to trust them, for whom, and whether retrieval cheats.
+
+A finished run and `evaluate` both go through here, and the pooled table is made from the very messages that sites of
+a real federation send, so that all print the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from client.data.dataset import SiteDataset
+from client.data.images import ImageStore
+from client.evaluation import site_figures, temperature_answer
+from client.inference.guard import retrieval_guard
+from client.inference.predict import predict
+from client.statistics.policy import Policy
+from server.evaluation import fit_temperature, pool_figures
+from shared_model.calibration import Calibration
+from shared_model.config import Config
+from shared_model.metrics.predictions import ALWAYS, Predictions, present
+from shared_model.metrics.subgroups import subgroup_figures
+from shared_model.metrics.trust import trust
+from shared_model.model import FusionModel, Tokenizer
+from shared_model.records import TASKS
+from shared_model.statistics import Standardisation
+
+ONE_SITE = "data"  # whose message it is where the data have no sites
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model with what it takes to read records, and the photographs it is tried on."""
+
+    model: FusionModel
+    tokenizer: Tokenizer
+    standardisation: Standardisation
+    config: Config
+    images: ImageStore
+
+    def fit(self, validation: pd.DataFrame, sites: Mapping[str, Sequence[str]]) -> Calibration:
+        """The calibration of every site's validation patients, by the messages they would send."""
+        if validation.empty:
+            return Calibration()
+        dataset = SiteDataset(validation, self.images, self.tokenizer, self.standardisation)
+        site_of = {patient: site for site, patients in sites.items() for patient in patients}
+        found = predict(
+            self.model,
+            dataset,
+            np.arange(len(dataset)),
+            site_of,
+            mask_notes=self.config.losses.mask_notes,
+            batch_size=self.config.evaluation.batch_size,
+        )
+        return fit_temperature(
+            temperature_answer(part, self._policy()) for _, part in _by_site(found, sites).items()
+        )
+
+    def judge(
+        self,
+        tested: pd.DataFrame,
+        predictions: Predictions,
+        sites: Sequence[str],
+        calibration: Calibration,
+    ) -> dict[str, Any]:
+        """`trust`, `subgroups`, `guard`, `pooled` and `verdict` of the document.
+
+        tested: canonical records of the predictions. A guard that fails is an error of the verdict.
+        """
+        evaluation = self.config.evaluation
+        resampling = evaluation.resamples, evaluation.bootstrap_seed
+        messages = {
+            name: site_figures(part, self._policy()) for name, part in _by_site(predictions, sites).items()
+        }
+        found: dict[str, Any] = {
+            "trust": trust(predictions, calibration.temperature, *resampling),
+            "subgroups": {task: subgroup_figures(predictions, task, "all", *resampling) for task in TASKS},
+            "guard": retrieval_guard(
+                self.model,
+                tested,
+                self.images,
+                self.tokenizer,
+                self.standardisation,
+                mask_notes=self.config.losses.mask_notes,
+                batch_size=evaluation.batch_size,
+                seed=self.config.seed,
+            ),
+            "pooled": pool_figures(messages.items()),
+        }
+        return {**found, "verdict": verdict(found["guard"], calibration, predictions)}
+
+    def _policy(self) -> Policy:
+        return Policy(minimum_cell=self.config.data.minimum_cell)
+
+
+def verdict(guard: Mapping[str, Any], calibration: Calibration, predictions: Predictions) -> dict[str, Any]:
+    """`verdict` of the document: ok, errors (figures that must not be believed) and warnings, as sentences."""
+    errors, warnings = [], []
+    if guard["passed"] is False:
+        errors.append(
+            "Retrieval leaks: with another photograph beside it, the vector of a note or of a photograph changed "
+            f"({guard['changed']['text']} notes and {guard['changed']['image']} photographs of {guard['records']}). "
+            "The unimodal figures are not those of a retrieval system."
+        )
+    if guard["passed"] is None:
+        warnings.append(f"The leak guard did not run: {guard['unavailable']}.")
+    for task in TASKS:
+        if (predictions.labels(task) < 0).all():
+            warnings.append(f"{task.upper()} is not available: no record has a label.")
+        elif task not in calibration.temperature:
+            warnings.append(
+                f"No temperature was fitted for {task.upper()}: its probabilities are as they are."
+            )
+    broken = sum(_broken(predictions))
+    if broken:
+        errors.append(f"{broken} of {len(predictions)} photographs have a score that is not a number.")
+    return {"ok": not errors, "errors": errors, "warnings": warnings}
+
+
+def _broken(predictions: Predictions) -> Sequence[bool]:
+    """Whether a photograph lacks a score that every photograph has."""
+    scores = [by[given] for by in predictions.probabilities.values() for given in ALWAYS if given in by]
+    return [] if not scores else list(~np.all([present(score) for score in scores], axis=0))
+
+
+def _by_site(predictions: Predictions, sites: Sequence[str] | Mapping[str, Any]) -> dict[str, Predictions]:
+    parts = {site: predictions.select(predictions.site == site) for site in sites}
+    return parts or {ONE_SITE: predictions}
