@@ -76,7 +76,9 @@ def header_kinds(data: bytes, decoded: Decoded) -> Kinds:
         from client.data.dicom import header_identifiers
 
         return Kinds(tuple(sorted(header_identifiers(data))))
-    if not decoded.exif and _SILENT.issuperset(decoded.info):
+    if _SILENT.issuperset(decoded.info) and (
+        "jfif" in decoded.info or not decoded.exif
+    ):  # quickly, as most files
         return Kinds()
     found = {kind for kind, text in (*_exif(decoded), *_texts(decoded.info)) if _identifies(kind, text)}
     dated = {kind for kind in found if _DATED.search(kind)}

@@ -19,7 +19,7 @@ from client.data.pipeline import MAX_FILE_BYTES, NO_MEMORY, UnreadablePhotograph
 def read(path: str) -> Measurement:
     """The measurement of one file; a problem instead of an error, whatever it holds."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", buffering=0) as file:
             data = file.read(min(os.fstat(file.fileno()).st_size, MAX_FILE_BYTES) + 1)
     except OSError as error:
         return Measurement(problem=f"the file cannot be opened ({os.strerror(error.errno or 0)})")
