@@ -10,12 +10,15 @@ from rich.table import Table
 from simulations.dirt.accuracy import Marked
 from simulations.dirt.truth import CERTAIN, UNCLAIMED
 
+WIDTH = 110  # of a log file
 SHOWN = 4  # missed or falsely named records that are listed
 
 
 def show(marked: Sequence[Marked]) -> None:
     """Print the marks of every folder, and whether the claims hold."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH, color_system=None)
     for one in marked:
         console.print(_table(one))
         for score in one.scores:
@@ -57,7 +60,8 @@ def _table(one: Marked) -> Table:
         "set aside",
         "",
     ):
-        table.add_column(heading, justify="left" if heading in ("kind", "claim", "") else "right")
+        left = heading in ("kind", "claim", "")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=heading == "kind")
     for score in one.scores:
         counts = (score.planted, score.found, len(score.missed), len(score.false_alarms))
         shares = (f"{score.precision:.3f}", f"{score.recall:.3f}")
