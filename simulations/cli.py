@@ -16,6 +16,10 @@ import typer
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
 from shared_model.config import Config, load_config
+from simulations.commands.options import ConfigFile, Data, Json, Seed, Set
+from simulations.commands.tables import tables
+from simulations.commands.transfer import transfer
+from simulations.commands.weighting import weighting
 
 app = typer.Typer(
     help="Simulate a federation of hospitals on one machine.", no_args_is_help=True, add_completion=False
@@ -36,22 +40,6 @@ class Grades(StrEnum):
 
     BALANCED = "balanced"
     PUBLISHED = "published"
-
-
-Data = Annotated[
-    Path,
-    typer.Option(
-        help="A data folder in BRSET's layout, or a site.toml that says how to read another.",
-        show_default=False,
-    ),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override any configuration key."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the result document as JSON, and nothing else.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file over the preset.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")]
 
 
 @app.command()
@@ -88,6 +76,9 @@ def synthesize(
 def run(
     data: Data,
     preset: Annotated[str, typer.Option(help="tiny or paper.")] = "tiny",
+    variant: Annotated[
+        str, typer.Option(help="A named model of the paper's comparison, e.g. clip, vision, image_text.")
+    ] = "full",
     partition: Annotated[Partition | None, typer.Option()] = None,
     sites: Annotated[int | None, typer.Option(min=1, help="Number of sites (dirichlet, iid).")] = None,
     rounds: Annotated[int | None, typer.Option(min=1)] = None,
@@ -104,6 +95,7 @@ def run(
     """Federate one model over simulated sites, beside each site alone and all data pooled."""
     config = load_config(
         preset,
+        variant=variant,
         file=config_file,
         overrides=overrides or (),
         federation__partition=partition.value if partition else None,
@@ -242,6 +234,11 @@ def check_accuracy(
         show(marked)
     if not all(one.holds for one in marked):
         raise typer.Exit(1)
+
+
+app.command()(tables)
+app.command()(transfer)
+app.command()(weighting)
 
 
 def _print_json(document: dict[str, Any]) -> None:

@@ -47,3 +47,16 @@ def check_output(out: Path) -> None:
             raise RunError(
                 "the output folder is not empty", where=str(out), fix="choose another --out, or empty it"
             )
+
+
+WORK = "work"  # what a command that goes on where it stopped keeps below its --out
+
+
+def resumable_folder(out: Path) -> Path:
+    """`out`/work (mode 0700), where models are kept from one call to the next. RunError where `out` is taken."""
+    work = out / WORK
+    if not work.is_dir():
+        check_output(out)
+    with naming_disk_errors(work):
+        work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return work

@@ -1,0 +1,57 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared_model.config import Config, load_config
+from shared_model.config.variants import FULL, variant_named
+
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="A data folder in BRSET's layout, or a site.toml that says how to read another.",
+        show_default=False,
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override any configuration key."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result document as JSON, and nothing else.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file over the preset.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")]
+Seeds = Annotated[int, typer.Option(min=1, help="How many seeds, from the configured one on.")]
+Preset = Annotated[str, typer.Option(help="tiny or paper.")]
+Rounds = Annotated[int | None, typer.Option(min=1)]
+Modes = Annotated[str, typer.Option(help="Some of federated, pooled, local (each site alone).")]
+Second = Annotated[
+    Path | None, typer.Option(help="Another data folder, or its site.toml, that no training sees.")
+]
+
+
+def experiment_config(
+    variant: str = FULL,
+    *,
+    preset: str,
+    file: Path | None,
+    overrides: Sequence[str] | None,
+    **values: object,
+) -> Config:
+    """The configuration of one experiment of many: equal steps for all, so no early stopping.
+
+    A model of no round stays one, whatever number of rounds the others take.
+    """
+    if variant_named(variant).config.get("federation", {}).get("rounds") == 0:
+        values["federation__rounds"] = 0
+    return load_config(
+        preset,
+        variant=variant,
+        file=file,
+        overrides=overrides or (),
+        **{**values, "training__early_stopping": 0},
+    )

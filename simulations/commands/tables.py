@@ -1,0 +1,63 @@
+"""`fedfundus-simulate tables`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared_model.command_line import errors
+from simulations.commands.options import (
+    ConfigFile,
+    Data,
+    Json,
+    Modes,
+    Preset,
+    Rounds,
+    Second,
+    Seed,
+    Seeds,
+    Set,
+    experiment_config,
+)
+
+
+def tables(
+    data: Data,
+    which: Annotated[str, typer.Option(help="Tables by number, 1 to 6, or all.")] = "all",
+    preset: Preset = "tiny",
+    seeds: Seeds = 3,
+    modes: Modes = "federated,pooled",
+    second: Second = None,
+    rounds: Rounds = None,
+    seed: Seed = None,
+    out: Annotated[Path, typer.Option(help="Folder of the tables; one begun before is gone on with.")] = Path(
+        "runs/tables"
+    ),
+    config_file: ConfigFile = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """The paper's Tables I to VI: its rows and figures beside ours, with the columns that it lacks."""
+    from shared_model.config.variants import variants
+    from shared_model.progress import RunProgress
+    from simulations.experiments import modes_of
+    from simulations.tables.contents import numbers_of
+    from simulations.tables.make import Tables
+    from simulations.tables.write import markdown
+
+    numbers, asked = numbers_of(which), modes_of(modes)
+    configs = {
+        name: experiment_config(
+            name, preset=preset, file=config_file, overrides=overrides, seed=seed, federation__rounds=rounds
+        )
+        for name in ("full", *(name for name in variants() if name != "full"))
+    }
+    with RunProgress(errors) as progress:
+        made = Tables(numbers, configs, asked, seeds, data, out, progress, second).make()
+    if as_json:
+        print((out / "tables.json").read_text(encoding="utf-8"), end="")
+        return
+    print(markdown(made))
+    print(f"tables: {out / 'tables.md'}, {out / 'tables.json'}, {out / 'tables.html'}")

@@ -1,0 +1,50 @@
+"""`fedfundus-simulate weighting`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared_model.command_line import errors
+from simulations.commands.options import (
+    ConfigFile,
+    Data,
+    Json,
+    Preset,
+    Rounds,
+    Seed,
+    Seeds,
+    Set,
+    experiment_config,
+)
+
+
+def weighting(
+    data: Data,
+    seeds: Seeds = 3,
+    preset: Preset = "tiny",
+    rounds: Rounds = None,
+    seed: Seed = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the results; one begun before is gone on with.")
+    ] = Path("runs/weighting"),
+    config_file: ConfigFile = None,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Compare softmax, floored softmax, uncertainty and fixed loss weights over seeds."""
+    from shared_model.progress import RunProgress
+    from simulations.weighting import Weighting, as_markdown
+
+    config = experiment_config(
+        preset=preset, file=config_file, overrides=overrides, seed=seed, federation__rounds=rounds
+    )
+    with RunProgress(errors) as progress:
+        document = Weighting(config, data, out, seeds, progress).make()
+    if as_json:
+        print((out / "weighting.json").read_text(encoding="utf-8"), end="")
+        return
+    print(as_markdown(document))
+    print(f"weighting: {out / 'weighting.md'}, {out / 'weighting.json'}")
