@@ -33,25 +33,31 @@ class Prepared:
     coarse: Floats
     light: Floats
     band: Floats
-    fine: Floats
-    whole: Floats
+    fine: NDArray[np.float16]
+    whole: NDArray[np.uint8]
 
 
 def prepare(signatures: NDArray[np.uint8]) -> Prepared:
     """For signatures (n, 64, 64)."""
-    parts: list[list[Floats]] = [[], [], [], []]
-    inside = _disc(_HALF, 0.44)
-    for start in range(0, len(signatures), 512):
-        level = signatures[start : start + 512].astype(np.float32)
+    count, inside, blocks_inside = len(signatures), _disc(_HALF, 0.44), _disc(SIDE // 4, 0.44)
+    made = Prepared(
+        coarse=np.empty((count, int(inside.sum())), np.float32),
+        light=np.empty((count, int(blocks_inside.sum())), np.float32),
+        band=np.empty((count, _HALF, _HALF), np.float32),
+        fine=np.empty((count, SIDE, SIDE), np.float16),
+        whole=signatures,
+    )
+    for start in range(0, count, 512):
+        part = slice(start, start + 512)
+        level = signatures[part].astype(np.float32)
         level /= level[:, _disc(SIDE, 0.44)].mean(axis=1)[:, None, None] + 5
         band = (_blurred(level, 1.5) - _blurred(level, 6.0))[:, ::2, ::2]
         blocks = level.reshape(-1, SIDE // 4, 4, SIDE // 4, 4).mean(axis=(2, 4))
-        parts[0].append(_normal(band[:, inside]))
-        parts[1].append(_normal(blocks[:, _disc(SIDE // 4, 0.44)]))
-        parts[2].append(band / (band[:, inside].std(axis=1)[:, None, None] + 1e-9))
-        parts[3].append(_blurred(level, 0.7) - _blurred(level, 4.0))
-    coarse, light, bands, fine = (np.concatenate(part) for part in parts)
-    return Prepared(coarse, light, bands, fine, whole=signatures.astype(np.float32))
+        made.coarse[part] = _normal(band[:, inside])
+        made.light[part] = _normal(blocks[:, blocks_inside])
+        made.band[part] = band / (band[:, inside].std(axis=1)[:, None, None] + 1e-9)
+        made.fine[part] = _blurred(level, 0.7) - _blurred(level, 4.0)
+    return made
 
 
 def likeness(prepared: Prepared, pairs: NDArray[np.intp]) -> tuple[Floats, Floats]:
@@ -64,8 +70,8 @@ def likeness(prepared: Prepared, pairs: NDArray[np.intp]) -> tuple[Floats, Float
     rows, columns = _moves(motion[:, 2:], SIDE), _moves(motion[:, :2], SIDE).transpose(0, 2, 1)
     values: list[Floats] = []
     for pictures, clip in ((prepared.fine, _CLIP), (prepared.whole, np.inf)):
-        moved = np.asarray(rows @ pictures[second] @ columns, np.float32)
-        values.append(_correlation(pictures[first], moved, clip))
+        one, other = (np.asarray(pictures[places], np.float32) for places in (first, second))
+        values.append(_correlation(one, np.asarray(rows @ other @ columns, np.float32), clip))
     return values[0], values[1]
 
 
