@@ -1,7 +1,7 @@
-"""One table for all sites: exact where nothing was merged, and with what is open stated where something was.
+"""One table for all sites: exact where nothing was merged, and bounds where something was.
 
-A confusion matrix of which some cells were merged is filled in by what the others suggest, as round 0 does
-(shared_model.statistics.counts); its accuracy has bounds, its other figures are marked as estimates.
+A figure that merging leaves open is the middle of its bounds where they are close together (WIDEST apart at most),
+and no number otherwise: filling cells in by guesswork can move a kappa by a third.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from server.evaluation.bounds import accuracy_bounds, kappa_bounds
 from shared_model.errors import DataError
 from shared_model.evaluation import INPUTS, Confusion, Histogram, SiteFigures, TaskFigures
 from shared_model.evaluation.site_figures import REASONS
-from shared_model.metrics.grading import METRICS, Floats, figures, number
+from shared_model.metrics.grading import figures
 from shared_model.metrics.referable import NAMES, SPECIFICITIES
 from shared_model.records import GRADES, TASKS
 
-_STEPS = 50
+WIDEST = 0.1
+MERGED = "cells of few patients are merged: figures that this leaves open have bounds or nothing"
+
+Bounds = tuple[float, float]
 
 
 def pool_figures(messages: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
@@ -37,77 +41,70 @@ def pool_figures(messages: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str,
 
 def _pooled(sites: Sequence[SiteFigures], task: str, given: str) -> dict[str, Any]:
     told = [by[given] for site in sites if (by := site.tasks[task]) is not None]
-    matrix = _matrix([one.confusion for one in told])
-    exact = not any(one.confusion.merged for one in told)
-    found = figures(np.rint(matrix).astype(np.int64))
-    if not exact:
-        found |= {name: number(metric(matrix)) for name, metric in METRICS.items()}
-        found["recall_per_grade"] = [
-            float(matrix[g, g] / row) if (row := matrix[g].sum()) > 1e-6 else None for g in range(GRADES)
-        ]
+    tables = [one.confusion for one in told]
+    exact = not any(table.merged for table in tables)
+    found = figures(_sum(tables)) if exact else _open(tables)
+    bounds = {"accuracy": accuracy_bounds(tables), "quadratic_weighted_kappa": kappa_bounds(tables)}
     return {
         **found,
-        "n": sum(one.confusion.total for one in told),
         "exact": exact,
-        "accuracy_bounds": _accuracy_bounds([one.confusion for one in told]),
+        "bounds": {name: None if b is None else list(b) for name, b in bounds.items()},
         "referable": _referable(told),
         "sites": len(told),
-        "unavailable": None if told else "no site tells",
+        "unavailable": "no site tells" if not told else None if exact else MERGED,
     }
 
 
-def _matrix(tables: Sequence[Confusion]) -> Floats:
-    """(5, 5) photographs, the cells of a merged group in proportion to what all tables suggest."""
-    blocks = sorted((b for t in tables for b in t.blocks()), key=lambda b: (b[0].start, b[1].start, b[2]))
-    weights = np.ones((GRADES, GRADES))
-    for _ in range(_STEPS):
-        total = np.zeros((GRADES, GRADES))
-        for rows, columns, n in blocks:
-            here = weights[rows, columns]
-            total[rows, columns] += n * here / here.sum()
-        weights = total + 1e-9 * max(1.0, float(total.max()))
-    return total
-
-
-def _accuracy_bounds(tables: Sequence[Confusion]) -> list[float] | None:
-    n = sum(table.total for table in tables)
-    if not n:
-        return None
-    low = high = 0
+def _sum(tables: Sequence[Confusion]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    matrix = np.zeros((GRADES, GRADES), dtype=np.int64)
     for table in tables:
-        for rows, columns, count in table.blocks():
-            true, predicted = range(GRADES)[rows], range(GRADES)[columns]
-            high += count * bool(set(true) & set(predicted))
-            low += count * (len(true) == len(predicted) == 1 and true == predicted)
-    return [low / n, high / n]
+        for rows, columns, n in table.blocks():
+            matrix[rows, columns] += n
+    return matrix
+
+
+def _open(tables: Sequence[Confusion]) -> dict[str, Any]:
+    """The keys of `figures` where cells are merged."""
+    nothing = dict.fromkeys(figures(_sum([])))
+    return {
+        **nothing,
+        "n": sum(table.total for table in tables),
+        "accuracy": _middle(accuracy_bounds(tables)),
+        "quadratic_weighted_kappa": _middle(kappa_bounds(tables)),
+    }
 
 
 def _referable(told: Sequence[TaskFigures]) -> dict[str, Any]:
     """Middles and bounds of what the exact scores would give, over the sites that tell referable from other ones."""
-    sides = [
-        (one.positive, one.negative) for one in told if one.positive is not None and one.negative is not None
-    ]
-    histogram = Histogram.of([p for p, _ in sides], [n for _, n in sides])
+    positive = [side for one in told if (side := one.positive) is not None]
+    histogram = Histogram.of(positive, [side for one in told if (side := one.negative) is not None])
     at = [histogram.sensitivity_at(specificity) for specificity in SPECIFICITIES]
-    bounds = [histogram.auroc(), histogram.average_precision(), *(found and found[0] for found in at)]
+    found = [histogram.auroc(), histogram.average_precision(), *(place and place[0] for place in at)]
+    bounds = dict(zip(NAMES, found, strict=True))
     n = histogram.positives + histogram.negatives
     return {
         "n": n,
         "positives": histogram.positives,
         "prevalence": histogram.positives / n if n else None,
-        **{name: None if b is None else (b[0] + b[1]) / 2 for name, b in zip(NAMES, bounds, strict=True)},
-        "bounds": {name: None if b is None else list(b) for name, b in zip(NAMES, bounds, strict=True)},
-        "threshold": {name: found and found[1] for name, found in zip(NAMES[2:], at, strict=True)},
-        "sites": len(sides),
-        "unavailable": _why(told, histogram),
+        **{name: _middle(b) for name, b in bounds.items()},
+        "bounds": {name: None if b is None else list(b) for name, b in bounds.items()},
+        "threshold": {name: place and place[1] for name, place in zip(NAMES[2:], at, strict=True)},
+        "sites": len(positive),
+        "unavailable": _why(told, histogram, bounds.values()),
     }
 
 
-def _why(told: Sequence[TaskFigures], histogram: Histogram) -> str | None:
+def _middle(bounds: Bounds | None) -> float | None:
+    if bounds is None or bounds[1] - bounds[0] > WIDEST:
+        return None
+    return (bounds[0] + bounds[1]) / 2
+
+
+def _why(told: Sequence[TaskFigures], histogram: Histogram, bounds: Iterable[Bounds | None]) -> str | None:
     if not told:
         return "no site tells"
     if histogram.positives and histogram.negatives:
-        return None
+        return None if all(_middle(b) is not None for b in bounds) else "bins leave too much open"
     if not histogram.positives and not histogram.negatives:
         return "no site has enough patients of either side to tell referable from other photographs"
     return "every photograph is referable" if histogram.positives else "no photograph is referable"
