@@ -192,17 +192,24 @@ def bench(
     repeats: Annotated[int, typer.Option(min=1)] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
 ) -> None:
-    """Measure how much of a simulated round is training, and print it as a ratio."""
+    """Measure how much of a simulated round is training, and how near check's reading is to decoding alone."""
     from shared_model.files import write_text
     from simulations.bench.efficiency import simulation_efficiency
+    from simulations.bench.reading import reading_speed
 
     found = simulation_efficiency("inline", rounds, repeats)
     spread = ", ".join(f"{run['efficiency']:.3f}" for run in found["runs"])
     print(
         f"inline engine, 3 sites, tiny preset: {found['efficiency']:.3f} of the loop is training ({spread})"
     )
+    read = reading_speed(repeats=repeats)
+    spread = ", ".join(f"{run['ratio']:.3f}" for run in read["runs"])
+    print(
+        f"check, {read['photographs']} photographs of {read['size']} px, {read['processes']} processes: reads at "
+        f"{read['ratio']:.3f} of the speed of decoding alone ({spread})"
+    )
     if json_file is not None:
-        write_text(json_file, json.dumps({"simulation": found}, indent=1) + "\n")
+        write_text(json_file, json.dumps({"simulation": found, "check": read}, indent=1) + "\n")
 
 
 @app.command(name="check-accuracy")

@@ -17,8 +17,10 @@ from PIL import Image
 
 from client.check.measure import measure
 from client.check.pool import Pool
+from client.vault import Journal, Vault
 from simulations.synthesis.dataset import PHOTOGRAPHS, synthesize
 
+KEY_BYTES = 32
 DRAWN = 100  # patients whose photographs are drawn; the rest are their crops, no two alike
 
 
@@ -33,8 +35,8 @@ def reading_speed(
     processes = processes or os.cpu_count() or 1
     with tempfile.TemporaryDirectory(prefix="fedfundus-bench-") as name:
         paths = _photographs(Path(name), photographs, size)
-        _one(paths, processes)  # the files and the interpreter's are in memory from here on
-        runs = [_one(paths, processes) for _ in range(repeats)]
+        _one(paths, processes, Path(name))  # the files and the interpreter's are in memory from here on
+        runs = [_one(paths, processes, Path(name)) for _ in range(repeats)]
     return {
         "photographs": photographs,
         "size": size,
@@ -46,11 +48,12 @@ def reading_speed(
     }
 
 
-def _one(paths: list[str], processes: int) -> dict[str, float]:
+def _one(paths: list[str], processes: int, folder: Path) -> dict[str, float]:
     started = time.perf_counter()
     _decode_all(paths, processes)
     decoded = time.perf_counter()
-    measured = measure(paths, processes=processes)
+    with Journal(folder / f"{started}.journal", Vault(os.urandom(KEY_BYTES))) as journal:  # as a site keeps it
+        measured = measure(paths, processes=processes, journal=journal)
     ended = time.perf_counter()
     if any(measurement.problem for measurement in measured.values()):
         raise AssertionError("a photograph of the benchmark could not be read")
