@@ -11,11 +11,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from client.data.decoded import Decoded
 
+Kinds = tuple[str, ...]
 Element = tuple[str, str]  # kind and what it holds
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
@@ -40,10 +40,6 @@ _CAMERA_KEYS = re.compile(
     r"software|creatortool|source|make|model|profile|jfif|dpi|gamma|exif$", re.IGNORECASE
 )
 
-_SILENT = frozenset(
-    {"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "progressive", "progression"}
-)
-
 _XMP_BYTES = 262_144  # a packet is a few kilobytes; what is behind them is not looked at
 _XMP = re.compile(rb"<((?:dc|photoshop|exif|xmp|tiff|aux|Iptc4xmpCore):\w+)[^>]*>(.*?)</\1>", re.DOTALL)
 _XMP_ATTRIBUTE = re.compile(rb"\b((?:dc|photoshop|exif|xmp|tiff|aux|Iptc4xmpCore):\w+)\s*=\s*[\"']([^\"']*)")
@@ -59,30 +55,18 @@ _LONG_NUMBER = re.compile(r"(?<![\d.])\d{6,}(?![\d.])")
 _TEXT = 4_000  # characters of one element that are looked at
 
 
-@dataclass(frozen=True)
-class Kinds:
-    """Kinds such as "exif.Artist" or "png.Author", sorted; "dicom." and the element for a DICOM file.
+def header_kinds(data: bytes, decoded: Decoded) -> tuple[Kinds, Kinds]:
+    """Kinds that identify, and dates and serial numbers; such as "exif.Artist" or "png.Author", each sorted.
 
-    dated: dates and serial numbers, which identify nobody by themselves.
+    "dicom." and the element for a DICOM file.
     """
-
-    identifiers: tuple[str, ...] = ()
-    dated: tuple[str, ...] = ()
-
-
-def header_kinds(data: bytes, decoded: Decoded) -> Kinds:
-    """What the headers of one file hold."""
     if data[128:132] == b"DICM":
         from client.data.dicom import header_identifiers
 
-        return Kinds(tuple(sorted(header_identifiers(data))))
-    if _SILENT.issuperset(decoded.info) and (
-        "jfif" in decoded.info or not decoded.exif
-    ):  # quickly, as most files
-        return Kinds()
+        return tuple(sorted(header_identifiers(data))), ()
     found = {kind for kind, text in (*_exif(decoded), *_texts(decoded.info)) if _identifies(kind, text)}
     dated = {kind for kind in found if _DATED.search(kind)}
-    return Kinds(tuple(sorted(found - dated)), tuple(sorted(dated)))
+    return tuple(sorted(found - dated)), tuple(sorted(dated))
 
 
 def _exif(decoded: Decoded) -> Iterator[Element]:

@@ -7,7 +7,6 @@ by field, and never unpickled.
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from dataclasses import dataclass
@@ -58,7 +57,8 @@ class Measurement:
 def encode(measurement: Measurement) -> bytes:
     """The measurement as bytes."""
     m = measurement
-    texts = json.dumps([m.problem, m.sha256, m.mode, m.identifiers, m.dated]).encode()
+    lists = (",".join(kinds) for kinds in (m.identifiers, m.dated))
+    texts = "\0".join((m.problem, m.sha256, m.mode.replace("\0", ""), *lists)).encode("utf-8", "replace")
     numbers = (*m.field, m.aspect, m.lit, m.red, m.green, m.blue, m.warm)
     return _NUMBERS.pack(len(texts), m.width, m.height, *numbers) + texts + m.signature
 
@@ -67,19 +67,13 @@ def decode(content: bytes) -> Measurement:
     """The measurement that encode() made these bytes of. Raises ValueError for any others."""
     try:
         length, width, height, *numbers = _NUMBERS.unpack_from(content)
-        texts = json.loads(content[_NUMBERS.size : _NUMBERS.size + length])
-        problem, sha256, mode, identifiers, dated = texts
-        words = (problem, sha256, mode, *identifiers, *dated)
-    except (struct.error, TypeError, RecursionError):
+        texts = content[_NUMBERS.size : _NUMBERS.size + length].decode()
+        problem, sha256, mode, identifiers, dated = texts.split("\0")
+    except struct.error:
         raise ValueError("not a measurement") from None
     signature = content[_NUMBERS.size + length :]
-    if not (
-        len(content) <= MOST_BYTES
-        and len(signature) == (0 if problem else SIGNATURE_BYTES)
-        and all(type(word) is str for word in words)
-        and type(identifiers) is type(dated) is list
-        and all(map(math.isfinite, numbers))
-    ):
+    expected = 0 if problem else SIGNATURE_BYTES
+    if len(content) > MOST_BYTES or len(signature) != expected or not all(map(math.isfinite, numbers)):
         raise ValueError("not a measurement")
     left, upper, right, lower, aspect, lit, red, green, blue, warm = numbers
     return Measurement(
@@ -96,6 +90,6 @@ def decode(content: bytes) -> Measurement:
         blue=blue,
         warm=warm,
         signature=signature,
-        identifiers=tuple(identifiers),
-        dated=tuple(dated),
+        identifiers=tuple(identifiers.split(",")) if identifiers else (),
+        dated=tuple(dated.split(",")) if dated else (),
     )

@@ -10,10 +10,14 @@ import hashlib
 import os
 
 from client.check.features import LEAST, features
-from client.check.headers import Kinds, header_kinds
 from client.check.measurement import Measurement, encode
 from client.check.serve import serve
-from client.data.pipeline import MAX_FILE_BYTES, NO_MEMORY, UnreadablePhotograph, decode
+from client.data.pipeline import MAX_FILE_BYTES, NO_MEMORY, Decoded, UnreadablePhotograph, decode
+
+_PLAIN = frozenset(
+    ("jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "progressive", "progression")
+    + ("adobe", "adobe_transform")
+)
 
 
 def read(path: str) -> Measurement:
@@ -31,17 +35,26 @@ def read(path: str) -> Measurement:
         return Measurement(problem=str(reason), sha256=digest)
     except MemoryError:
         return Measurement(problem=NO_MEMORY, sha256=digest)
-    kinds = Kinds()
-    with contextlib.suppress(Exception):  # a header that cannot be read tells nobody anything
-        kinds = header_kinds(data, decoded)
+    identifiers, dated = _kinds(data, decoded)
     return Measurement(
         sha256=digest,
         width=decoded.width,
         height=decoded.height,
         mode=decoded.mode,
-        **vars(kinds),
+        identifiers=identifiers,
+        dated=dated,
         **vars(found),
     )
+
+
+def _kinds(data: bytes, decoded: Decoded) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if "jfif" in decoded.info and _PLAIN.issuperset(decoded.info):
+        return (), ()  # as most files are: without EXIF, XMP or a comment
+    from client.check.headers import header_kinds  # not before it is needed: workers start quickly
+
+    with contextlib.suppress(Exception):  # a header that cannot be read tells nobody anything
+        return header_kinds(data, decoded)
+    return (), ()
 
 
 if __name__ == "__main__":

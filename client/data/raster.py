@@ -106,7 +106,7 @@ def _orientation(exif: Image.Exif | None) -> int:
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
-        return image.copy()
+        return image  # loaded: closing the file does not touch its pixels
     if image.mode.startswith("I;16"):
         return Image.fromarray(_eight_bits(image)).convert("RGB")
     if image.mode in ("I", "F"):  # signed, 32-bit or fractions

@@ -1,23 +1,32 @@
 from __future__ import annotations
 
-import io
+import tempfile
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from PIL import Image, PngImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
-from client.check.headers import Kinds, header_kinds
-from client.data.pipeline import decode
+from client.check.reader import read
 
 PICTURE = Image.new("RGB", (32, 24), (180, 90, 40))
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 
 
+@dataclass(frozen=True)
+class Kinds:
+    identifiers: tuple[str, ...] = ()
+    dated: tuple[str, ...] = ()
+
+
 def kinds(kind: str = "JPEG", **options: Any) -> Kinds:
-    buffer = io.BytesIO()
-    PICTURE.save(buffer, kind, **options)
-    return header_kinds(buffer.getvalue(), decode(buffer.getvalue(), 16))
+    with tempfile.NamedTemporaryFile() as file:
+        PICTURE.save(file, kind, **options)
+        file.flush()
+        measured = read(file.name)
+    assert measured.problem == ""
+    return Kinds(measured.identifiers, measured.dated)
 
 
 def exif(
