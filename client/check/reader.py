@@ -14,10 +14,7 @@ from client.check.measurement import Measurement, encode
 from client.check.serve import serve
 from client.data.pipeline import MAX_FILE_BYTES, NO_MEMORY, Decoded, UnreadablePhotograph, decode
 
-_PLAIN = frozenset(
-    ("jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "progressive", "progression")
-    + ("adobe", "adobe_transform")
-)
+_PLAIN = frozenset({"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "progressive", "progression"})
 
 
 def read(path: str) -> Measurement:
