@@ -221,6 +221,9 @@ def check_accuracy(
     real: Annotated[
         Path | None, typer.Option(help="Real photographs in BRSET's layout, to be judged too.")
     ] = None,
+    only: Annotated[
+        str, typer.Option(help='Ask about one folder alone, by its title: "planted", "notes, unseen" ...')
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Plant every kind of dirt in a drawn site, and mark what `fedfundus-site check` finds of it."""
@@ -233,6 +236,7 @@ def check_accuracy(
             photographs,
             seed,
             real,
+            only=only,
             stage=lambda name, done, total: progress.update(name, done, total, unit="done"),
         )
     if as_json:

@@ -15,12 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from client.adapters import load
+from client.data.identifiers import find
+from shared_model.errors import ConfigError
 from simulations.dirt.ask import MEANS, ask_check, unknown_kinds
 from simulations.dirt.native import note_native_dirt
-from simulations.dirt.noted import NOTED_OPTIONS, plant_notes
+from simulations.dirt.noted import (
+    NOTED_OPTIONS,
+    SECOND,
+    notes_of,
+    photographed,
+    plant_notes,
+    plant_second_notes,
+)
+from simulations.dirt.notes_second import AT_LEAST
 from simulations.dirt.plant import clean_site, plant, plant_judgements
 from simulations.dirt.score import KindScore, Said, clean_rows_condemned, score
 from simulations.dirt.site import Site
+from simulations.dirt.spans import Place, marks_by_kind
 from simulations.dirt.truth import JUDGEMENTS, Truth
 
 REAL_AMOUNT = 800  # real photographs get as much as a drawn site of so many
@@ -64,14 +75,17 @@ def check_accuracy(
     real: Path | None = None,
     *,
     size: int = 100,
+    only: str = "",
     stage: Stage = lambda name, done, total: None,
 ) -> list[Marked]:
     """The marks of every folder.
 
-    real: further photographs in BRSET's layout. size: of the drawn ones in percent of the cameras' own. stage: told
-    what is being done, and how many steps are done of how many. Raises ConfigError where so few photographs cannot
-    hold every kind, and DataError for `real` that cannot be read.
+    real: further photographs in BRSET's layout. size: of the drawn ones in percent of the cameras' own. only: the
+    name of the one folder that is asked about, all by default. stage: told what is being done, and how many steps
+    are done of how many. Raises ConfigError where so few photographs cannot hold every kind or no folder is called
+    `only`, and DataError for `real` that cannot be read.
     """
+    asked = _asked(real, only)
     root = Path(tempfile.mkdtemp(prefix="fedfundus-accuracy-"))
     try:
         clean_site(
@@ -81,9 +95,6 @@ def check_accuracy(
             size=size,
             progress=lambda done, total: stage("drawing patients", done, total),
         )
-        asked: list[Ask] = [_planted, _clean, _with_notes, partial(_with_notes, unseen=True)]
-        if real is not None:
-            asked += [partial(_real, real), partial(_real_planted, real)]
         marked = []
         for number, ask in enumerate(asked):
             stage("checking", number, len(asked))
@@ -92,6 +103,24 @@ def check_accuracy(
         return marked
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _asked(real: Path | None, only: str) -> list[Ask]:
+    """What is asked about, in the order of the report."""
+    asked: dict[str, Ask] = {
+        "planted": _planted,
+        "clean": _clean,
+        "notes": _with_notes,
+        "notes, unseen": partial(_with_notes, unseen=True),
+        "notes, second unseen": _with_second_notes,
+    }
+    if real is not None:
+        asked |= {"real": partial(_real, real), "real, planted": partial(_real_planted, real)}
+    if only and only not in asked:
+        raise ConfigError(
+            "There is no such folder to ask about.", where="only", fix=f"One of: {'; '.join(asked)}."
+        )
+    return [ask for name, ask in asked.items() if only in ("", name)]
 
 
 def _planted(root: Path, photographs: int, seed: int) -> Marked:
@@ -141,6 +170,24 @@ def _with_notes(root: Path, photographs: int, seed: int, *, unseen: bool = False
     condemned = clean_rows_condemned(truth, said)
     name = "notes, unseen" if unseen else "notes"
     return Marked(name, len(truth.lines), tuple(scores), condemned, unknown=unknown_kinds(said))
+
+
+def _with_second_notes(root: Path, photographs: int, seed: int) -> Marked:
+    """As `_with_notes`, of the second unseen set, with a line for every kind of identifier besides."""
+    base, folder = root / "clean", root / "second"
+    wanted = min(max(2 * AT_LEAST, int(0.4 * photographs)), len(photographed(base)))
+    truth = plant_second_notes(base, folder, seed, notes=wanted)
+    said = ask_check(folder, "table", NOTED_OPTIONS)
+    whole = [*score(truth, said, MEANS, ["identifier_in_note"]), _still_readable(folder, truth)]
+    scores = [replace(one, kind=one.kind + SECOND) for one in whole]
+    scores += marks_by_kind(truth, notes_of(folder), _places, SECOND)
+    condemned = clean_rows_condemned(truth, said)
+    unknown = unknown_kinds(said)
+    return Marked("notes, second unseen", len(truth.lines), tuple(scores), condemned, unknown=unknown)
+
+
+def _places(note: str) -> list[Place]:
+    return [(one.kind, one.start, one.end) for one in find(note)]
 
 
 def _still_readable(folder: Path, truth: Truth) -> KindScore:

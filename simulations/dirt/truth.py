@@ -56,7 +56,21 @@ JUDGEMENTS = (
 )
 
 # Measured and shown, without a claim.
-UNCLAIMED = ("not_a_fundus_unseen", "identifier_in_note_unseen", "identifier_masked_unseen")
+UNCLAIMED = (
+    "not_a_fundus_unseen",
+    "identifier_in_note_unseen",
+    "identifier_masked_unseen",
+    "identifier_in_note_second",
+    "identifier_masked_second",
+    "name_second",
+    "bare_name_second",
+    "date_of_birth_second",
+    "phone_second",
+    "email_second",
+    "cpf_second",
+    "record_number_second",
+    "clinical_words_second",
+)
 
 # Planted to be left alone: whatever is said of these rows is a false alarm.
 HARMLESS = ("dim_but_usable", "unusual_but_good", "harmless_header", "harmless_note")
@@ -69,6 +83,7 @@ class Item:
     sort: which way of going wrong (`depth 0.6`, `jpeg 55`). records: the image ids concerned; finding any of them
     finds the item. files: names of photographs without a row. also: other kinds it may fairly be called.
     planted: False where the drawn data set had it already. text: what must not be readable any more, in notes.
+    span: where in the note it is, from and up to which character, of an identifier that is marked on its own.
     """
 
     kind: str
@@ -78,6 +93,7 @@ class Item:
     also: tuple[str, ...] = ()
     planted: bool = True
     text: tuple[str, ...] = ()
+    span: tuple[int, ...] = ()
 
 
 @dataclass
