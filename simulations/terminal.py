@@ -8,9 +8,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from shared_model.metrics.document import EVERY_SITE, KAPPA
+from shared_model.metrics.document import EVERY_SITE, KAPPA, LOCAL
 from shared_model.metrics.modalities import ROWS
 from shared_model.metrics.summary import COLUMNS, NOT_AVAILABLE, summary_table
+from simulations.transfer.matrix import cross_site_matrix, matrix_table
 
 HEADINGS = {
     "icdr_kappa": "all inputs",
@@ -45,6 +46,8 @@ def print_summary(document: Mapping[str, Any]) -> None:
             )
     if document.get("modalities"):
         console.print(_modalities(document["modalities"]))
+    if any(name.startswith(LOCAL) for name in document["models"]):
+        console.print(_matrix(document))
 
 
 def _models(document: Mapping[str, Any]) -> Table:
@@ -61,6 +64,19 @@ def _models(document: Mapping[str, Any]) -> Table:
         table.add_row(
             row.label, *(SHORT.get(cells[name], cells[name]).replace(" [", "\n[") for name in HEADINGS)
         )
+    return table
+
+
+def _matrix(document: Mapping[str, Any]) -> Table:
+    table = Table(
+        title="ICDR kappa of each model on each site's test patients, all inputs (* the site's own model)",
+        title_justify="left",
+    )
+    headings, rows = matrix_table(cross_site_matrix(document["models"], document["run"]["sites"]))
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(cell.replace(" [", "\n[") for cell in row))
     return table
 
 

@@ -7,6 +7,7 @@ that phase. The moments stay at the site, as its local parameters do; nothing of
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from shared_model.losses import Objective
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 STEP = "step"
+LOSS_WEIGHTS = "weighting."
 
 
 def make_optimizer(
@@ -28,12 +30,16 @@ def make_optimizer(
     without: Collection[str] = (),
 ) -> torch.optim.AdamW:
     """AdamW over all trainable parameters but those named in `without`, going on from `moments` (what moments_of
-    gave) if there are any.
+    gave) if there are any. Learned loss weights have a rate of their own (losses.weight_rate).
     """
     named = {name: p for name, p in _trainable(objective).items() if name not in without}
-    optimizer = torch.optim.AdamW(
-        named.values(), lr=learning_rate, weight_decay=config.weight_decay, fused=True
-    )
+    weights = [p for name, p in named.items() if name.startswith(LOSS_WEIGHTS)]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for n, p in named.items() if not n.startswith(LOSS_WEIGHTS)]}
+    ]
+    if weights:
+        groups.append({"params": weights, "lr": learning_rate * objective.config.weight_rate})
+    optimizer = torch.optim.AdamW(groups, lr=learning_rate, weight_decay=config.weight_decay, fused=True)
     for name, parameter in named.items():
         if moments and f"{STEP}.{name}" in moments:
             optimizer.state[parameter] = {

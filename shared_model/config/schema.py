@@ -184,6 +184,7 @@ class LossConfig(Section):
 
     weighting: Literal["softmax", "uncertainty", "fixed"] = "softmax"
     floor: Annotated[float, Field(ge=0.0, lt=1 / 6)] = 0.0  # least softmax weight of each loss
+    weight_rate: Positive = 1.0  # learning rate of learned weights, in multiples of the model's
     fixed: FixedWeights = FixedWeights()
     temperature: Positive = 0.07
     contrastive_source: Literal["unimodal", "paired"] = "unimodal"
