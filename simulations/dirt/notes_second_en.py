@@ -64,6 +64,10 @@ WITH_EN_SECOND = (
     "Please forward the OCT scans to {email} before the visit on {day}.",
     "clinic letter cc {email} pls, pt prefers no post",
     "optom's address for the report is {email}, photos attached x4",
+    "Demographics: {name} | {born} | {phone} | {email} | self-pay",
+    "ATTN {name}: YOUR DILATED EYE EXAM SHOWED NO RETINOPATHY.",
+    "Seen by optometrist {bare} on {day}, who noted a pale disc.",
+    "Fax to Dr {otherlast} on {phone}: right macula-off detachment, acuity HM.",
     # Mistyped
     "Patietn: {name}. Modarate NPDR OU, no CSME.",
     "Refered by Dr {name}, Diabetees type 2 x 10 yrs, occassional floaters",

@@ -65,6 +65,10 @@ WITH_PT_SECOND = (
     "e-mail do paciente {email} - autorizou contato",
     "Secretaria: confirmar por {email} ou {phone} a cirurgia de {day}.",
     "Autorização do convênio emitida, CPF do titular {cpf}. Laser OE.",
+    "Termo assinado por {bare}, inscrito no CPF sob o nº {cpf}. Laser OD.",
+    "Cadastro: {name} | {cpf} | {born} | {phone} | particular",
+    "PACIENTE SEM CARTÃO, CPF {cpf}, ACEITA FOTOCOAGULAÇÃO.",
+    "Recibo em nome de {bare} (cpf {cpf}), consulta de retina em {day}.",
     # Mistyped
     "Pacinte: {name}. Retinopatia moderda em AO, sem edma.",
     "Encaminado pelo Dr {name}, diabtes ha 10 anos, AV 20/40 AO",
