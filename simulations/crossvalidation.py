@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from client.data.images import ImageStore
 from client.data.split import folds
+from server.store import RunFolder
 from shared_model.artefact import write_json
+from shared_model.calibration import Calibration
 from shared_model.config import Config, to_toml
 from shared_model.files import write_text
 from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
@@ -26,9 +28,10 @@ from shared_model.metrics.modalities import modality_worth
 from shared_model.metrics.predictions import Predictions, concatenate
 from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
+from simulations.judgement import all_passed, judgement
 from simulations.output import output_folder
 from simulations.prepare import Prepared, read_records, write_workspace
-from simulations.run import MAJORITY, QUARANTINE, class_counts, say_notices
+from simulations.run import MAJORITY, QUARANTINE, class_counts, judged_of, say_notices
 from simulations.training import FEDERATED, Training
 
 VALIDATION_SHARE = 9  # one fold of the training patients in so many is validated on
@@ -70,6 +73,8 @@ class CrossValidation:
         fold_of = folds(table, self.count, self.config.seed, digests=images.digests)
         tested: list[Predictions] = []
         floors: list[Predictions] = []
+        calibrations: list[Calibration] = []
+        guards: list[dict[str, Any]] = []
         for fold in range(self.count):
             split = _split(table, images, fold_of, fold, self.config.seed)
             # A workspace of its own: whatever a process remembers of another fold's sites does not fit this one.
@@ -81,13 +86,17 @@ class CrossValidation:
             if fold == 0:
                 say_notices(self.progress, prepared)
             predictions = self._fold(prepared, workspace, fold)
+            judged = judged_of(self.config, RunFolder(workspace), prepared)
+            calibrations.append(judged.fit(split[split["split"] == "validation"], prepared.sites))
+            guards.append(judged.guard(split[split["split"] == "test"]))
             tested.append(_fold_free(predictions))
             floors.append(majority_predictions(tested[-1], class_counts(split)))
             shutil.rmtree(workspace)
         shutil.rmtree(store)
-        return self._document(
-            {FEDERATED: concatenate(tested), MAJORITY: concatenate(floors)}, quarantine, notices
-        )
+        federated = concatenate(tested)
+        document = self._document({FEDERATED: federated, MAJORITY: concatenate(floors)}, quarantine, notices)
+        temperatures = _temperatures(calibrations, tested)
+        return document | judgement(federated, [], temperatures, all_passed(guards), self.config)
 
     def _fold(self, prepared: Prepared, workspace: Path, fold: int) -> Predictions:
         label = f"fold {fold + 1} of {self.count}"
@@ -132,6 +141,15 @@ def _split(
     split[rest[inner == 0]] = "validation"
     split[fold_of == fold] = "test"
     return table.assign(split=pd.Series(split, index=table.index, dtype=table["split"].dtype))
+
+
+def _temperatures(
+    calibrations: list[Calibration], tested: list[Predictions]
+) -> dict[str, NDArray[np.float64]]:
+    """Each photograph's temperature: that of the fold's model, for the tasks that any fold has one for."""
+    sizes = [len(part) for part in tested]
+    fitted = {task for calibration in calibrations for task in calibration.temperature}
+    return {task: np.repeat([c.of(task) for c in calibrations], sizes) for task in sorted(fitted)}
 
 
 def _fold_free(predictions: Predictions) -> Predictions:

@@ -21,7 +21,7 @@ from shared_model.metrics.predictions import Predictions
 from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
 from simulations import withholding
-from simulations.judgement import Judged
+from simulations.judgement import Judged, judgement
 from simulations.prepare import deal, read_records
 from simulations.run import MAJORITY
 from simulations.training import FEDERATED
@@ -55,9 +55,12 @@ def evaluate_model(folder: Path, data: Path, split: str, progress: RunProgress) 
             raise DataError("there is no test patient", where=str(data), fix="use --split all")
         site_of = {patient: site for site, patients in parts.items() for patient in patients}
         predictions = _predictions(artefact, tested, images, site_of, progress)
-        judged = Judged(
+        guard = Judged(
             artefact.model, artefact.tokenizer, artefact.standardisation, artefact.config, images
-        ).judge(tested, predictions, sorted(parts), artefact.calibration)
+        ).guard(tested)
+        judged = judgement(
+            predictions, sorted(parts), artefact.calibration.temperature, guard, artefact.config
+        )
     run = {
         "split": split,
         "records": len(predictions),

@@ -22,6 +22,7 @@ from client.statistics.policy import Policy
 from server.evaluation import fit_temperature, pool_figures
 from shared_model.calibration import Calibration
 from shared_model.config import Config
+from shared_model.metrics.grading import Floats
 from shared_model.metrics.predictions import ALWAYS, Predictions, present
 from shared_model.metrics.subgroups import subgroup_figures
 from shared_model.metrics.trust import trust
@@ -57,47 +58,66 @@ class Judged:
             batch_size=self.config.evaluation.batch_size,
         )
         return fit_temperature(
-            temperature_answer(part, self._policy()) for _, part in _by_site(found, sites).items()
+            temperature_answer(part, _policy(self.config)) for _, part in _by_site(found, sites).items()
         )
 
-    def judge(
-        self,
-        tested: pd.DataFrame,
-        predictions: Predictions,
-        sites: Sequence[str],
-        calibration: Calibration,
-    ) -> dict[str, Any]:
-        """`trust`, `subgroups`, `guard`, `pooled` and `verdict` of the document.
-
-        tested: canonical records of the predictions. A guard that fails is an error of the verdict.
-        """
-        evaluation = self.config.evaluation
-        resampling = evaluation.resamples, evaluation.bootstrap_seed
-        messages = {
-            name: site_figures(part, self._policy()) for name, part in _by_site(predictions, sites).items()
-        }
-        found: dict[str, Any] = {
-            "trust": trust(predictions, calibration.temperature, *resampling),
-            "subgroups": {task: subgroup_figures(predictions, task, "all", *resampling) for task in TASKS},
-            "guard": retrieval_guard(
-                self.model,
-                tested,
-                self.images,
-                self.tokenizer,
-                self.standardisation,
-                mask_notes=self.config.losses.mask_notes,
-                batch_size=evaluation.batch_size,
-                seed=self.config.seed,
-            ),
-            "pooled": pool_figures(messages.items()),
-        }
-        return {**found, "verdict": verdict(found["guard"], calibration, predictions)}
-
-    def _policy(self) -> Policy:
-        return Policy(minimum_cell=self.config.data.minimum_cell)
+    def guard(self, tested: pd.DataFrame) -> dict[str, Any]:
+        """`guard` of the document, on records that were tested."""
+        return retrieval_guard(
+            self.model,
+            tested,
+            self.images,
+            self.tokenizer,
+            self.standardisation,
+            mask_notes=self.config.losses.mask_notes,
+            batch_size=self.config.evaluation.batch_size,
+            seed=self.config.seed,
+        )
 
 
-def verdict(guard: Mapping[str, Any], calibration: Calibration, predictions: Predictions) -> dict[str, Any]:
+def judgement(
+    predictions: Predictions,
+    sites: Sequence[str],
+    temperatures: Mapping[str, float | Floats],
+    guard: Mapping[str, Any],
+    config: Config,
+) -> dict[str, Any]:
+    """`trust`, `subgroups`, `guard`, `pooled` and `verdict` of the document.
+
+    temperatures: task -> one number, or one a sample where folds have a model each; tasks without one have none.
+    A guard that failed is an error of the verdict.
+    """
+    resampling = config.evaluation.resamples, config.evaluation.bootstrap_seed
+    messages = {
+        name: site_figures(part, _policy(config)) for name, part in _by_site(predictions, sites).items()
+    }
+    return {
+        "trust": trust(predictions, temperatures, *resampling),
+        "subgroups": {task: subgroup_figures(predictions, task, "all", *resampling) for task in TASKS},
+        "guard": dict(guard),
+        "pooled": pool_figures(messages.items()),
+        "verdict": verdict(guard, temperatures, predictions),
+    }
+
+
+def all_passed(guards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The guards of several models (folds) as one: passed where every one that ran did."""
+    ran = [guard for guard in guards if guard["ran"]]
+    if not ran:
+        return dict(guards[0])
+    changed = {side: sum(guard["changed"][side] for guard in ran) for side in ("text", "image")}
+    return {
+        **ran[0],
+        "records": sum(guard["records"] for guard in ran),
+        "passed": all(guard["passed"] for guard in ran),
+        "changed": changed,
+        "paired_changed": any(guard["paired_changed"] for guard in ran),
+    }
+
+
+def verdict(
+    guard: Mapping[str, Any], temperatures: Mapping[str, Any], predictions: Predictions
+) -> dict[str, Any]:
     """`verdict` of the document: ok, errors (figures that must not be believed) and warnings, as sentences."""
     errors, warnings = [], []
     if guard["passed"] is False:
@@ -111,7 +131,7 @@ def verdict(guard: Mapping[str, Any], calibration: Calibration, predictions: Pre
     for task in TASKS:
         if (predictions.labels(task) < 0).all():
             warnings.append(f"{task.upper()} is not available: no record has a label.")
-        elif task not in calibration.temperature:
+        elif task not in temperatures:
             warnings.append(
                 f"No temperature was fitted for {task.upper()}: its probabilities are as they are."
             )
@@ -119,6 +139,10 @@ def verdict(guard: Mapping[str, Any], calibration: Calibration, predictions: Pre
     if broken:
         errors.append(f"{broken} of {len(predictions)} photographs have a score that is not a number.")
     return {"ok": not errors, "errors": errors, "warnings": warnings}
+
+
+def _policy(config: Config) -> Policy:
+    return Policy(minimum_cell=config.data.minimum_cell)
 
 
 def _broken(predictions: Predictions) -> Sequence[bool]:

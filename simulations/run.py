@@ -31,7 +31,7 @@ from shared_model.report import render
 from shared_model.statistics import Standardisation
 from shared_model.version import PACKAGE_VERSION
 from simulations.baselines import baseline_folder
-from simulations.judgement import Judged
+from simulations.judgement import Judged, judgement
 from simulations.output import output_folder
 from simulations.prepare import Prepared, prepare
 from simulations.samples import sample_photographs
@@ -69,8 +69,11 @@ class Run:
         trained = Training(config, prepared, folder, workspace, self.progress).run()
         notices = prepared.notices + origin + _refusals(folder)
         document = assemble(config, prepared, trained, self._history(folder, workspace, trained), notices)
-        calibration, judged = _judged(config, RunFolder(folder), prepared, trained)
-        document |= judged
+        judged, table = judged_of(config, RunFolder(folder), prepared), prepared.table
+        calibration = judged.fit(table[table["split"] == "validation"], prepared.sites)
+        guard = judged.guard(table[table["split"] == "test"])
+        federated = trained[FEDERATED]["last"]
+        document |= judgement(federated, list(prepared.sites), calibration.temperature, guard, config)
         document["run"]["seconds"] = round(time.perf_counter() - started, 1)
         self._write_results(folder, config, prepared, document, workspace, trained, calibration)
         return document
@@ -128,17 +131,12 @@ class Run:
             (folder / name).unlink()
 
 
-def _judged(
-    config: Config, store: RunFolder, prepared: Prepared, trained: Trained
-) -> tuple[Calibration, dict[str, Any]]:
-    """The federated model's calibration, and what is said of it beyond its figures."""
-    resident, table = resident_model(config), prepared.table
+def judged_of(config: Config, store: RunFolder, prepared: Prepared) -> Judged:
+    """The federated model with the weights of its last round."""
+    resident = resident_model(config)
     write_tensors(resident.objective, store.load_weights("last"))
     standardisation = Standardisation.from_dict(store.load_json("standardisation.json"))
-    judged = Judged(resident.objective.model, resident.tokenizer, standardisation, config, prepared.images)
-    calibration = judged.fit(table[table["split"] == "validation"], prepared.sites)
-    tested = table[table["split"] == "test"]
-    return calibration, judged.judge(tested, trained[FEDERATED]["last"], list(prepared.sites), calibration)
+    return Judged(resident.objective.model, resident.tokenizer, standardisation, config, prepared.images)
 
 
 def say_notices(progress: RunProgress, prepared: Prepared) -> None:

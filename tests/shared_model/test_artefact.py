@@ -15,6 +15,7 @@ from client.data.dataset import SiteDataset
 from client.data.images import PIPELINE_VERSION, ImageStore
 from client.inference.predict import predict
 from shared_model.artefact import load_artefact, save_artefact
+from shared_model.calibration import Calibration
 from shared_model.config import Config
 from shared_model.errors import DataError, FedFundusError
 from shared_model.exchange import parameter_kinds, trunk_fingerprint
@@ -74,6 +75,34 @@ def test_a_loaded_model_predicts_what_the_saved_one_did(
     for protocol, pair in a.embeddings.items():
         assert all(np.array_equal(array, b.embeddings[protocol][side]) for side, array in pair.items())
     assert not artefact.model.training
+
+
+def test_a_temperature_is_handed_out_with_the_model(
+    folder: Path, config: Config, tokenizer: Tokenizer, standardisation: Standardisation, objective: Objective
+) -> None:
+    assert load_artefact(folder, PIPELINE_VERSION).calibration.of("icdr") == 1.0
+    fitted = Calibration({"icdr": 1.5}, {"icdr": 80})
+    save_artefact(folder, objective, tokenizer, config, standardisation.to_dict(), PIPELINE_VERSION, fitted)
+    found = load_artefact(folder, PIPELINE_VERSION).calibration
+    assert found == fitted
+    assert (found.of("icdr"), found.of("sdrg")) == (1.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"schema": "fedfundus.calibration/1", "temperature": {"icdr": 0}, "examples": {}}',
+        '{"schema": "fedfundus.calibration/1", "temperature": {"icdr": NaN}, "examples": {}}',
+        '{"schema": "fedfundus.calibration/1", "temperature": {"other": 1}, "examples": {}}',
+        '{"schema": "fedfundus.calibration/2", "temperature": {}, "examples": {}}',
+    ],
+)
+def test_a_damaged_calibration_is_refused_by_name(content: str, folder: Path) -> None:
+    (folder / "calibration.json").write_text(content)
+    with pytest.raises(DataError, match=r"calibration\.json"):
+        load_artefact(folder, PIPELINE_VERSION)
 
 
 def test_configuration_and_standardisation_come_back_exactly(

@@ -111,6 +111,38 @@ def test_a_diverged_model_has_no_figures_rather_than_wrong_ones() -> None:
     assert found["retrieval"]["unimodal"]["text_to_image"]["recall_at_1"] is None
 
 
+def test_every_reason_for_a_missing_figure_is_given() -> None:
+    whole = predictions()
+    one_grade = replace(whole, truth={"icdr": np.full(120, 2), "sdrg": whole.truth["sdrg"]})
+    found = model_figures(one_grade, [], 20)["all"]["icdr"]
+    assert found["unavailable"] == "only one grade occurs"
+    assert (found["quadratic_weighted_kappa"], found["balanced_accuracy"]) == (None, None)
+    assert found["intervals"]["quadratic_weighted_kappa"] is None
+    assert found["accuracy"] == pytest.approx(float(np.mean(whole.predicted("icdr", "all") == 2)))
+    assert found["referable"]["unavailable"] == "every photograph is referable"
+    alone = model_figures(replace(whole, patient=np.full(120, "p")), [], 20)["all"]["icdr"]
+    assert alone["unavailable"] == "a single patient: no intervals"
+    assert alone["quadratic_weighted_kappa"] is not None
+    assert set(alone["intervals"].values()) == {None}
+    bare = model_figures(unlabelled(whole), [], 20)["all"]
+    assert bare["icdr"]["unavailable"] == "no record has a label"
+    assert bare["retrieval"]["unimodal"]["text_to_image"]["unavailable"] == "there are no vectors"
+    no_notes = replace(whole, note=np.full(120, -1))
+    found = model_figures(no_notes, [], 20)["all"]["retrieval"]["unimodal"]["image_to_text"]
+    assert found["unavailable"] == "fewer than two records have a note"
+    nobody = model_figures(whole.select(np.arange(0)), [], 20)["all"]["icdr"]
+    assert (nobody["n"], nobody["accuracy"], nobody["unavailable"]) == (0, None, "there are no records")
+
+
+def test_a_score_that_is_no_number_is_left_out_and_the_protocols_say_what_they_are() -> None:
+    whole = predictions()
+    whole.probabilities["icdr"]["all"][:5] = np.nan
+    found = model_figures(whole, [], 20)["all"]
+    assert found["icdr"]["n"] == 115
+    assert found["retrieval"]["paired"]["label"] == "conditioned on the pair: not a retrieval system"
+    assert "headline" in found["retrieval"]["unimodal"]["label"]
+
+
 def test_a_site_called_all_is_refused() -> None:
     with pytest.raises(DataError, match='called "all"'):
         model_figures(predictions(), ["all"])

@@ -83,6 +83,23 @@ def test_metrics_json_keeps_its_contract(finished: Path) -> None:
     assert set(document["best_validation"]["models"]) == set(models)
 
 
+def test_a_run_says_how_far_its_model_can_be_trusted(finished: Path) -> None:
+    document = json.loads((finished / "metrics.json").read_text())
+    assert document["guard"]["passed"] is True
+    assert document["verdict"]["errors"] == []
+    calibration = json.loads((finished / "model" / "calibration.json").read_text())
+    for task in ("icdr", "sdrg"):
+        assert document["trust"][task]["temperature"] == calibration["temperature"][task] > 0
+        assert set(document["subgroups"][task]) == {"sex", "age", "camera", "eye", "centre"}
+    pooled = document["pooled"]
+    assert set(pooled["sites"]) == set(SITES)
+    whole = document["models"]["federated"]["all"]["icdr"]
+    assert pooled["icdr"]["all"]["confusion"] == whole["confusion"]
+    assert pooled["icdr"]["all"]["quadratic_weighted_kappa"] == pytest.approx(
+        whole["quadratic_weighted_kappa"]
+    )
+
+
 def test_history_holds_every_round_of_every_model(finished: Path) -> None:
     rows = [json.loads(line) for line in (finished / "history.jsonl").read_text().splitlines()]
     rounds: dict[str, list[int]] = {}
@@ -121,6 +138,9 @@ def test_evaluate_reproduces_the_runs_own_figures(finished: Path, synthetic: Pat
     again = json.loads(shown.out)["models"]["federated"]["all"]
     before = json.loads((finished / "metrics.json").read_text())["models"]["federated"]["all"]
     assert again["icdr"] == before["icdr"]
+    ours, theirs = json.loads(shown.out), json.loads((finished / "metrics.json").read_text())
+    for part in ("trust", "subgroups", "pooled", "guard", "verdict"):
+        assert ours[part] == theirs[part]
     assert again["retrieval"]["unimodal"] == before["retrieval"]["unimodal"]
 
 
