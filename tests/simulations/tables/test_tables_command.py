@@ -12,6 +12,9 @@ import pandas as pd
 import pytest
 
 import client.worker.worker as worker_module
+from shared_model.config import load_config
+from shared_model.errors import RunError
+from simulations.tables import efficiency, make
 from tests.simulations.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -110,9 +113,10 @@ def test_a_second_data_set_is_read_or_said_to_be_missing(
     assert "114 records" in " ".join(found["notes"])
 
 
-def test_size_and_speed_are_measured_in_processes_of_their_own(
-    command: Command, synthetic: Path, tmp_path: Path, small: list[str]
+def test_size_and_speed_of_each_model_are_a_row(
+    command: Command, synthetic: Path, tmp_path: Path, small: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(make, "measured", efficiency.measure)  # three processes take half a minute
     out = tmp_path / "out"
     shown = command("tables", "--data", synthetic, "--which", 6, "--out", out, "--json", *small, *QUICK)
     assert shown.code == 0, shown.err
@@ -121,6 +125,16 @@ def test_size_and_speed_are_measured_in_processes_of_their_own(
     assert len(values) == 3
     assert all(value > 0 for row in values for value in row)
     assert values[0][0] > values[2][0]  # fusion has more parameters than the photograph's encoder alone
+
+
+def test_size_and_speed_are_measured_in_a_process_of_its_own() -> None:
+    config = load_config("tiny", variant="vision", overrides=["model.image.size=64", "model.image.depth=1"])
+    found = efficiency.measured(config)
+    assert found.parameters["total"] > 0
+    assert 0 < found.grading_bytes <= found.training_bytes
+    assert set(found.seconds) == {"1", "8"}
+    with pytest.raises(RunError, match="ended early"):
+        efficiency.measured(config.model_copy(update={"preset": 3}))  # its TOML cannot be read there
 
 
 @pytest.mark.parametrize(
