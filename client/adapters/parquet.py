@@ -59,7 +59,10 @@ def read_parquet(path: Path, wanted: Collection[str]) -> Table:
         if "problem" in answer:
             raise _error(path, answer["problem"], answer.get("column", ""))
         columns = tuple(answer.get("columns", columns))
-        rows += _rows(answer, len(rows))
+        try:
+            rows += _rows(answer, len(rows))
+        except (IndexError, TypeError, ValueError):  # what Arrow gave of a damaged file does not fit together
+            raise _error(path, "") from None
         if len(rows) > MAX_ROWS:
             raise _error(path, "large")
     return Table(path, columns, tuple(rows))

@@ -157,3 +157,13 @@ def test_a_reading_process_that_dies_or_hangs_is_a_table_that_cannot_be_read(
         reader.write_text(script, encoding="utf-8")
         with pytest.raises(DataError, match="cannot be read as Parquet"):
             read_parquet(path, {"x"})
+
+
+@pytest.mark.parametrize("which", [[5], [], ["x"]])
+def test_an_answer_that_does_not_fit_together_is_a_table_that_cannot_be_read(
+    which: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [{"columns": ["a"], "rows": 1, "cells": {"a": (["x"], which)}}, {}]
+    monkeypatch.setattr(parquet, "_answers", lambda path, request: iter(answers))
+    with pytest.raises(DataError, match="cannot be read"):
+        parquet.read_parquet(tmp_path / "visits.parquet", ["a"])
