@@ -69,30 +69,29 @@ def check(
 ) -> None:
     """Read everything once and say what is there, what is wrong, and whether this site can join.
 
-    Exit code 0: ready. 1: usable with warnings. 2: cannot join.
+    Exit code 0: ready. 1: usable with warnings. 2: cannot join, or site.toml is wrong. 3: the machine refused.
     """
     from client.check.check import run_check
     from client.check.document import document
     from client.check.report import render
     from client.check.screen import show
-    from client.rights.retention import expire
 
     config, state = _open(config_file)
+    if report is not None:
+        write_text(report, "")  # a place that cannot be written is better known now than after an hour
     with RunProgress(errors) as progress, state.lock("check"):
-        for removed in expire(state, config.retention.model_dump()):
-            progress.say(f"notice: deleted by [retention]: {removed}")
         result = run_check(
             config,
             state,
             progress=lambda what, done, total: progress.update(what, done, total, unit=""),
             estimate=estimate,
         )
-    if report is not None:
-        write_text(report, render(result))
     if as_json:
         print(json.dumps(document(result), indent=1, allow_nan=False))
     else:
         show(result, Console(highlight=False))
+    if report is not None:
+        write_text(report, render(result))
     raise typer.Exit(result.exit_code)
 
 
@@ -141,7 +140,9 @@ def exclude(
     exclusion = bar(state, _asked(patient), readable_table(config))
     if as_json:
         print(json.dumps(asdict(exclusion), indent=1))
-        return
+        raise typer.Exit(0 if exclusion.known else 1)
+    if not exclusion.known:
+        print("nobody is known here under this id: is it written as in your tables?")
     print(
         "excluded from all later rounds" if exclusion.new else "was excluded before; nothing is left to use"
     )
@@ -153,6 +154,8 @@ def exclude(
         )
     for notice in exclusion.notices:
         errors.print(f"notice: {notice}", markup=False)
+    if not exclusion.known:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -187,6 +190,9 @@ def purge(
     print(f"removed {purged.removed} files")
     for left in purged.left:
         errors.print(f"left: {left}", markup=False)
+    print("statistics this site has told are known to whoever was told: new ones can be compared with them")
+    if purged.left:
+        raise typer.Exit(1)
 
 
 def _asked(patient: str | None) -> str:
@@ -196,8 +202,14 @@ def _asked(patient: str | None) -> str:
 
 
 def _open(config_file: Path) -> tuple[SiteConfig, SiteState]:
+    """The site, with what [retention] says is too old deleted."""
+    from client.rights.retention import expire
+
     config = load_site(config_file)
-    return config, SiteState.open(config.state, config.key, encrypt=config.storage.encrypt)
+    state = SiteState.open(config.state, config.key, encrypt=config.storage.encrypt)
+    for removed in expire(state, config.retention.model_dump()):
+        errors.print(f"notice: deleted by [retention] in site.toml: {removed}", markup=False)
+    return config, state
 
 
 def main() -> None:

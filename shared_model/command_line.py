@@ -7,6 +7,7 @@ clean up alike. Kept in one place so that the four commands cannot come to diffe
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import warnings
@@ -34,6 +35,7 @@ def run(app: typer.Typer, *, interrupted: str, memory: str) -> None:
     signal.signal(signal.SIGTERM, _like_ctrl_c)
     try:
         code = command.main(standalone_mode=False) or 0
+        sys.stdout.flush()
         if code == INTERRUPTED:  # typer's own answer to Ctrl-C
             raise KeyboardInterrupt
         sys.exit(code)
@@ -45,6 +47,15 @@ def run(app: typer.Typer, *, interrupted: str, memory: str) -> None:
     except (KeyboardInterrupt, click.Abort):
         errors.print(f"interrupted: {interrupted}")
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output has stopped: `| head`
+        _silence_output()
+        sys.exit(0)
+    except OSError as error:
+        _silence_output()
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        _say(
+            RunError(f"the operating system refused: {why}", fix="check the disk, and where the output goes")
+        )
     except MemoryError:
         _say(RunError("not enough memory", fix=memory))
 
@@ -52,6 +63,11 @@ def run(app: typer.Typer, *, interrupted: str, memory: str) -> None:
 def _say(error: FedFundusError) -> None:
     errors.print(f"[bold red]error:[/] {escape(str(error))}")
     sys.exit(error.exit_code)
+
+
+def _silence_output() -> None:
+    """What is left in the buffer cannot be written either; the interpreter's own attempt would print a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _like_ctrl_c(number: int, frame: object) -> None:

@@ -15,7 +15,7 @@ from client.adapters import adapters
 from client.statistics.policy import GROUPS
 from shared_model.config.load import presets
 from shared_model.errors import ConfigError
-from shared_model.files import write_text
+from shared_model.files import naming_disk_errors, write_text
 
 FILE = "site.toml"
 _ORDER = ("brset", "mbrset", "deepeyenet", "dicom", "table")  # the most particular layouts first
@@ -42,7 +42,8 @@ def write_site(folder: Path, data: Path, name: str, adapter: str | None = None) 
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(
         (resources.files("client.site") / "template.toml").read_text("utf-8")
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    with naming_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     text = template.render(
         name=site_name(name),
         folder=json.dumps(_relative(data, folder)),

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shared_model.errors import RunError
@@ -66,7 +66,10 @@ class SiteLock:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._is_current(descriptor):
                     os.ftruncate(descriptor, 0)
-                    os.pwrite(descriptor, f"{command}, process {os.getpid()}\n".encode(), 0)
+                    with suppress(
+                        OSError
+                    ):  # on a full disk the lock holds without the name, so that purge works
+                        os.pwrite(descriptor, f"{command}, process {os.getpid()}\n".encode(), 0)
                     _held.add(descriptor)
                     return descriptor
             except OSError as error:

@@ -1,0 +1,18 @@
+"""Starts `fedfundus-simulate`; nothing is imported before Ctrl-C is answered, since the imports take a second."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from simulations.cli import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
+
+if __name__ == "__main__":
+    main()
