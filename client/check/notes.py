@@ -7,7 +7,7 @@ counted here. Everything is counted by record, since a note that many records sh
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from shared_model.records import TEXT
 
 if TYPE_CHECKING:
     from shared_model.config.schema import TextEncoderConfig
+    from shared_model.model.token_count import Count
 
 _SPECIAL = 2  # CLS and SEP
 _BATCH = 1024
@@ -71,12 +72,12 @@ def note_summary(table: pd.DataFrame, config: TextEncoderConfig) -> NoteSummary:
 
     table: canonical, its notes as the model gets them (identifiers masked).
     """
-    from shared_model.model import find_tokenizer
+    from shared_model.model.token_count import token_counter
 
     present = table["note"].dropna()
     counts = present.value_counts()
-    tokenizer, own = find_tokenizer(config)
-    lengths = np.repeat(_lengths(list(counts.index), tokenizer.backend), counts.to_numpy())
+    count, own = token_counter(config)
+    lengths = np.repeat(_lengths(list(counts.index), count), counts.to_numpy())
     pairs = table[["note", "masked_note"]].dropna()
     graded = sum(note.split() != masked.split() for note, masked in pairs.itertuples(index=False))
     return NoteSummary(
@@ -169,12 +170,11 @@ def identifier_findings(
     ]
 
 
-def _lengths(notes: list[str], backend: Callable[..., object]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _lengths(notes: list[str], count: Count) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Tokens of every note, the special ones not counted."""
     lengths = []
     for start in range(0, len(notes), _BATCH):
-        encoded = backend(notes[start : start + _BATCH], add_special_tokens=False, verbose=False)
-        lengths += [len(ids) for ids in encoded["input_ids"]]  # type: ignore[index]
+        lengths += count(notes[start : start + _BATCH])
     return np.array(lengths, dtype=np.int64)
 
 

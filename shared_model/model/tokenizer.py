@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, BertTokenizer
 
-from shared_model.config.schema import TextEncoderConfig
 from shared_model.errors import ConfigError
 from shared_model.model.fusion_model import FusionModel, TextBatch
 
@@ -56,7 +55,7 @@ def load_tokenizer(model: FusionModel, folder: Path | None = None) -> Tokenizer:
     """
     config = model.config.text
     source = folder or model.text_source
-    backend = _packaged() if source is None else _read(source)
+    backend = _packaged() if source is None else read_tokenizer(source)
     if 0 < model.vocabulary < len(backend):
         raise ConfigError(
             f"the tokenizer has {len(backend)} tokens, the text encoder {model.vocabulary}",
@@ -66,21 +65,8 @@ def load_tokenizer(model: FusionModel, folder: Path | None = None) -> Tokenizer:
     return Tokenizer(backend, config.maximum_tokens)
 
 
-def find_tokenizer(config: TextEncoderConfig) -> tuple[Tokenizer, bool]:
-    """The text encoder's own tokenizer where this machine has it (True), else the packaged one (False).
-
-    No model is built and none of its weights are read: for counting the tokens of notes before a run.
-    """
-    own = config.weights or ("" if config.width else config.name)
-    if own:
-        try:
-            return Tokenizer(_read(own), config.maximum_tokens), True
-        except ConfigError:
-            pass
-    return Tokenizer(_packaged(), config.maximum_tokens), False
-
-
-def _read(source: str | Path) -> Any:
+def read_tokenizer(source: str | Path) -> Any:
+    """The tokenizer of a transformers folder, or of the hub's that was fetched before. ConfigError if there is none."""
     try:
         return AutoTokenizer.from_pretrained(source, do_lower_case=False, local_files_only=True)
     except (OSError, ValueError) as error:
