@@ -38,8 +38,11 @@ def predict(
     batch_size: int,
     on_batch: Callable[[], None] = lambda: None,
 ) -> Predictions:
-    """Predictions of `rows`. sites: patient to site name ("" for patients of none)."""
+    """Predictions of `rows`, without those of which the model reads nothing. sites: patient to site name ("" for
+    patients of none).
+    """
     model.eval()
+    rows = rows[dataset.readable()[rows]]
     parts: dict[str, list[Floats]] = defaultdict(list)
     notes = _note_vectors(model, dataset, rows, batch_size)
     for start in range(0, len(rows), batch_size):
@@ -52,7 +55,9 @@ def predict(
             parts[key].append(vectors[group])  # -1 reads the last row: zeros, or NaN where a grade would be
         on_batch()
     table = dataset.table.iloc[rows]
-    whole = {key: np.concatenate(values) for key, values in parts.items()}
+    # Nobody to predict for is no error: arrays of no rows.
+    whole: dict[str, Floats] = defaultdict(lambda: np.zeros((0, GRADES), dtype=np.float32))
+    whole |= {key: np.concatenate(values) for key, values in parts.items()}
     return Predictions(
         record=table["record_id"].to_numpy(dtype=str),
         patient=table["patient_id"].to_numpy(dtype=str),

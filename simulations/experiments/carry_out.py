@@ -37,6 +37,7 @@ from simulations.engines import run_engine
 from simulations.experiments.experiment import Experiment
 from simulations.experiments.layout import DEALT, WORKSPACE
 from simulations.experiments.results import reading_of, write_result
+from simulations.judgement import Judged
 from simulations.run import class_counts
 from simulations.training import FEDERATED
 
@@ -84,7 +85,8 @@ def _document(experiment: Experiment, folder: Path, workspace: Path) -> dict[str
     site_of = {patient: site for site, patients in sites.items() for patient in patients}
     tested = table[table["split"] == "test"]
     images = ImageStore.open(workspace / IMAGES)
-    predictions = predict_with(config, folder, tested, images, site_of)
+    judged = judged_with(config, folder, images)
+    predictions = predict_with(judged, tested, site_of)
     trained = {p for site, own in sites.items() if site != experiment.left_out for p in own}
     counts = class_counts(table[table["patient_id"].isin(trained)])
     resampling = config.evaluation.resamples, config.evaluation.bootstrap_seed
@@ -98,26 +100,30 @@ def _document(experiment: Experiment, folder: Path, workspace: Path) -> dict[str
         "parameters": count_parameters(resident_model(config).objective),
         **json.loads((folder / TRAINED).read_text(encoding="utf-8")),
         "rounds": _rounds(folder),
+        "guard": judged.guard(tested),
         "figures": model_figures(predictions, list(sites), *resampling),
         "majority": model_figures(majority_predictions(predictions, counts), list(sites), *resampling),
     }
 
 
-def predict_with(
-    config: Config, folder: Path, tested: pd.DataFrame, images: ImageStore, site_of: Mapping[str, str]
-) -> Predictions:
-    """Predictions of the experiment kept in `folder` for these records, but for those it can read nothing of."""
+def judged_with(config: Config, folder: Path, images: ImageStore) -> Judged:
+    """The experiment kept in `folder`, with all it takes to read records of these photographs."""
     resident, kept = resident_model(config), RunFolder(folder)
     write_tensors(resident.objective, kept.load_weights("last"))
     standardisation = Standardisation.from_dict(kept.load_json("standardisation.json"))
-    dataset = SiteDataset(tested, images, resident.tokenizer, standardisation)
+    return Judged(resident.objective.model, resident.tokenizer, standardisation, config, images)
+
+
+def predict_with(judged: Judged, tested: pd.DataFrame, site_of: Mapping[str, str]) -> Predictions:
+    """Predictions for these records."""
+    dataset = SiteDataset(tested, judged.images, judged.tokenizer, judged.standardisation)
     return predict(
-        resident.objective.model,
+        judged.model,
         dataset,
-        np.flatnonzero(dataset.readable()),
+        np.arange(len(dataset)),
         site_of,
-        mask_notes=config.losses.mask_notes,
-        batch_size=config.evaluation.batch_size,
+        mask_notes=judged.config.losses.mask_notes,
+        batch_size=judged.config.evaluation.batch_size,
     )
 
 

@@ -37,7 +37,27 @@ def build(
             if of_mode:
                 rows.append(_row(contents, name, mode, of_mode))
     headings = (*LABELS, *(column.heading for column in contents.columns))
-    return Table(contents.number, contents.title, headings, tuple(rows), (*contents.notes, *notes))
+    said = (*contents.notes, *_guarded(contents, results), *notes)
+    return Table(contents.number, contents.title, headings, tuple(rows), said)
+
+
+def _guarded(contents: Contents, results: Results) -> list[str]:
+    """What the leak guard found of the models of a table that shows retrieval."""
+    shown = any("retrieval." in part.path for column in contents.columns for part in column.parts)
+    guards = {
+        one.label: result.document.get("guard") or {}
+        for one, result in results.items()
+        if shown and one.name in contents.rows and not result.failed
+    }
+    ran = {label: guard for label, guard in guards.items() if guard.get("ran")}
+    if not ran:
+        return []
+    leaking = [label for label, guard in ran.items() if not guard["passed"]]
+    if leaking:
+        return [f"THE LEAK GUARD FAILED: unimodal vectors change with their pair in {'; '.join(leaking)}."]
+    return [
+        f"Leak guard passed in all {len(ran)} models: no unimodal vector depends on what stands beside it."
+    ]
 
 
 def _row(contents: Contents, name: str, mode: str, results: Results) -> Row:

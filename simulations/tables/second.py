@@ -21,7 +21,7 @@ from shared_model.files import naming_disk_errors
 from shared_model.metrics.document import EVERY_SITE, model_figures
 from shared_model.progress import RunProgress
 from simulations.experiments import Experiment, Result
-from simulations.experiments.carry_out import predict_with
+from simulations.experiments.carry_out import judged_with, predict_with
 from simulations.experiments.results import reading_of
 from simulations.prepare import read_records
 
@@ -56,7 +56,7 @@ class SecondData:
         document = _read(kept)
         if document.get("reading") != reading:
             evaluation = one.config.evaluation
-            predictions = predict_with(one.config, result.folder, self.table, self._images, {})
+            predictions = predict_with(judged_with(one.config, result.folder, self._images), self.table, {})
             figures = model_figures(predictions, [], evaluation.resamples, evaluation.bootstrap_seed)
             document = {"reading": reading, EVERY_SITE: figures[EVERY_SITE]}
             write_json(kept, document)

@@ -66,6 +66,7 @@ def test_tables_share_their_models_and_are_gone_on_with(
     assert document == json.loads((out / "tables.json").read_text())
     retrieval, grading = table(document, 1), table(document, 2)
     assert [row["labels"]["model"].partition(",")[0] for row in retrieval["rows"]][:2] == ["CLIP", "CLIP"]
+    assert "Leak guard passed in all 4 models" in " ".join(retrieval["notes"])
     zero_shot = retrieval["rows"][0]
     assert zero_shot["labels"]["trained"] == "not at all; random weights make this chance"
     assert all(row["labels"]["weights"] == "random" for row in retrieval["rows"])
@@ -135,6 +136,22 @@ def test_size_and_speed_are_measured_in_a_process_of_its_own() -> None:
     assert set(found.seconds) == {"1", "8"}
     with pytest.raises(RunError, match="ended early"):
         efficiency.measured(config.model_copy(update={"preset": 3}))  # its TOML cannot be read there
+
+
+@pytest.mark.parametrize("name", ["text", "clip_zero_shot"])
+def test_a_variant_without_photographs_or_without_training_is_a_run_like_any_other(
+    name: str, command: Command, synthetic: Path, tmp_path: Path, small: list[str]
+) -> None:
+    rounds = () if name == "clip_zero_shot" else ("--rounds", 1)
+    arguments = ("run", "--data", synthetic, "--variant", name, "--out", tmp_path / "out", "--json")
+    sets = ("--set", "runtime.jobs=1", "--set", "evaluation.comparison=false")
+    shown = command(*arguments, *rounds, *small, *sets)
+    assert shown.code == 0, shown.err
+    document = json.loads(shown.out)
+    assert document["run"]["rounds"] == len(rounds) // 2
+    found = document["models"]["federated"]["all"]
+    assert found["icdr"]["quadratic_weighted_kappa"] is not None
+    assert (found["retrieval"]["unimodal"]["text_to_image"]["recall_at_1"] is None) == (name == "text")
 
 
 @pytest.mark.parametrize(
