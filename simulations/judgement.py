@@ -23,7 +23,7 @@ from server.evaluation import fit_temperature, pool_figures
 from shared_model.calibration import Calibration
 from shared_model.config import Config
 from shared_model.metrics.grading import Floats
-from shared_model.metrics.predictions import ALWAYS, Predictions, present
+from shared_model.metrics.predictions import Predictions
 from shared_model.metrics.subgroups import subgroup_figures
 from shared_model.metrics.trust import trust
 from shared_model.model import FusionModel, Tokenizer
@@ -135,7 +135,7 @@ def verdict(
             warnings.append(
                 f"No temperature was fitted for {task.upper()}: its probabilities are as they are."
             )
-    broken = sum(_broken(predictions))
+    broken = int(np.any([predictions.broken(task) for task in predictions.probabilities], axis=0).sum())
     if broken:
         errors.append(f"{broken} of {len(predictions)} photographs have a score that is not a number.")
     return {"ok": not errors, "errors": errors, "warnings": warnings}
@@ -143,12 +143,6 @@ def verdict(
 
 def _policy(config: Config) -> Policy:
     return Policy(minimum_cell=config.data.minimum_cell)
-
-
-def _broken(predictions: Predictions) -> Sequence[bool]:
-    """Whether a photograph lacks a score that every photograph has."""
-    scores = [by[given] for by in predictions.probabilities.values() for given in ALWAYS if given in by]
-    return [] if not scores else list(~np.all([present(score) for score in scores], axis=0))
 
 
 def _by_site(predictions: Predictions, sites: Sequence[str] | Mapping[str, Any]) -> dict[str, Predictions]:

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from client.statistics.merging import MISSING, draw_order, hold_back
 from shared_model.metrics.grading import Floats
-from shared_model.metrics.predictions import Labels, Predictions
+from shared_model.metrics.predictions import Labels, Predictions, present
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """N photographs with a label. truth: (N,); patients: (N,) numbered from 0; probabilities: input -> (N, 5)."""
+    """N photographs with a label. truth: (N,); patients: (N,) numbered from 0; probabilities: input -> (N, 5), for
+    those that the model reads.
+    """
 
     truth: Labels
     patients: NDArray[np.int64]
@@ -40,9 +42,11 @@ def labelled(
     truth = predictions.labels(task)
     if (truth == MISSING).all():
         return "no_labels"
-    scores = {given: predictions.scores(task, given) for given in inputs}
-    if not all(np.isfinite(score).all() for score in scores.values()):
+    if predictions.broken(task).any():
         return "broken_scores"
+    # A model that reads no photographs says nothing from them.
+    read = [given for given in inputs if present(predictions.scores(task, given)).any()]
+    scores = {given: predictions.scores(task, given) for given in read}
     names, patients = np.unique(predictions.patient, return_inverse=True)
     patients = patients.astype(np.int64)
     order = draw_order([str(name) for name in names], key)

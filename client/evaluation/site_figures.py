@@ -25,14 +25,17 @@ def site_figures(predictions: Predictions, policy: Policy, *, key: bytes = b"") 
     predictions: of its test patients. The policy's minimum_cell decides what is merged; below 2 nothing is, and
     the figures are exact. key: the site's secret that orders who is held back.
     """
-    tasks: dict[str, dict[str, TaskFigures] | None] = dict.fromkeys(TASKS)
+    tasks: dict[str, dict[str, TaskFigures | None] | None] = dict.fromkeys(TASKS)
     absent: dict[str, str] = {}
     for task in TASKS:
         found = labelled(predictions, task, INPUTS, policy.minimum_cell, key)
         if isinstance(found, str):
             absent[task] = found
         else:
-            tasks[task] = {given: _figures(found, given, policy.minimum_cell) for given in INPUTS}
+            tasks[task] = {
+                given: _figures(found, given, policy.minimum_cell) if given in found.probabilities else None
+                for given in INPUTS
+            }
     return SiteFigures(policy.minimum_cell, tasks, absent).to_dict()
 
 

@@ -42,6 +42,8 @@ def retrieval_guard(
     did; paired_changed: whether any vector of the paired protocol did, as is expected of a model that reads both.
     unavailable: why it did not run, else None.
     """
+    if not {"image", "text"} <= set(model.config.inputs):
+        return _outcome(0, None, "the model does not read both photographs and notes")
     noted = np.flatnonzero(table["note"].notna().to_numpy()) if standardisation.notes else np.array([], int)
     if len(noted) < 2:
         return _outcome(len(noted), None, "fewer than two records have a note that the model reads")

@@ -40,7 +40,7 @@ def pool_figures(messages: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str,
 
 
 def _pooled(sites: Sequence[SiteFigures], task: str, given: str) -> dict[str, Any]:
-    told = [by[given] for site in sites if (by := site.tasks[task]) is not None]
+    told = [one for site in sites if (by := site.tasks[task]) and (one := by[given]) is not None]
     tables = [one.confusion for one in told]
     exact = not any(table.merged for table in tables)
     found = figures(_sum(tables)) if exact else _open(tables)

@@ -99,20 +99,19 @@ class TaskFigures:
 
 @dataclass(frozen=True)
 class SiteFigures:
-    """One site's answer. minimum: patients behind a count. tasks: task -> input -> figures, None where absent.
+    """One site's answer. minimum: patients behind a count. tasks: task -> input -> figures, None where absent
+    and for an input that the model does not read.
     absent: task -> one of REASONS.
     """
 
     minimum: int
-    tasks: Mapping[str, Mapping[str, TaskFigures] | None]
+    tasks: Mapping[str, Mapping[str, TaskFigures | None] | None]
     absent: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
         """The message that travels: plain, JSON-serialisable, always of the same keys."""
         tasks = {
-            task: None
-            if (by := self.tasks[task]) is None
-            else {given: by[given].to_dict() for given in INPUTS}
+            task: None if (by := self.tasks[task]) is None else {g: _plain(by[g]) for g in INPUTS}
             for task in TASKS
         }
         return {"schema": SCHEMA, "minimum": self.minimum, "tasks": tasks, "absent": dict(self.absent)}
@@ -138,10 +137,14 @@ class SiteFigures:
             ) from None
 
 
-def _task(message: Mapping[str, Any] | None) -> dict[str, TaskFigures] | None:
+def _plain(figures: TaskFigures | None) -> dict[str, Any] | None:
+    return None if figures is None else figures.to_dict()
+
+
+def _task(message: Mapping[str, Any] | None) -> dict[str, TaskFigures | None] | None:
     if message is None:
         return None
-    found = {given: TaskFigures.from_dict(message[given]) for given in INPUTS}
-    if len({figures.confusion.total for figures in found.values()}) > 1:
+    found = {g: None if (one := message[g]) is None else TaskFigures.from_dict(one) for g in INPUTS}
+    if len({figures.confusion.total for figures in found.values() if figures is not None}) != 1:
         raise ValueError("the inputs are about another number of photographs")
     return found

@@ -29,10 +29,6 @@ INPUT_MODALITIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 # "all" and "note" again with the sentences that state the grade left in: what the masking is measured against.
 UNMASKED = ("note_unmasked", "all_unmasked")
 INPUTS = (*INPUT_MODALITIES, "all", *UNMASKED)
-ALWAYS = (
-    "image",
-    "all",
-)  # every record has a photograph: a row of NaN here is a broken score, not a missing input
 PROTOCOLS = ("unimodal", "paired")
 MISSING = -1
 
@@ -108,9 +104,17 @@ class Predictions:
             return "no record has a label"
         if present(self.scores(task, given)).any():
             return "no record has both a label and this input"
-        if given in ALWAYS and given in self.probabilities.get(task, {}):
-            return "no score is a number"
-        return "no record has this input"
+        return "no score is a number" if self.broken(task).all() else "no record has this input"
+
+    def broken(self, task: str) -> NDArray[np.bool_]:
+        """(N,) whether a score that has to be there is not a number: of all inputs, or of the photograph, which every
+        record has, unless the model reads none.
+        """
+        everything, image = present(self.scores(task, "all")), present(self.scores(task, "image"))
+        if "all" not in self.probabilities.get(task, {}):
+            everything = np.ones(len(self), dtype=bool)
+        found: NDArray[np.bool_] = ~(everything & image) if image.any() else ~everything
+        return found
 
     def select(self, mask: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
         """The samples that `mask` names, as a boolean mask (N,) or as positions in the order wanted."""

@@ -20,6 +20,7 @@ from shared_model.metrics import bootstrap
 from shared_model.metrics.grading import Floats
 from shared_model.metrics.predictions import Labels
 from shared_model.metrics.ranking import Embedding, Ints, Ranks, ranked
+from shared_model.randomness import numpy_generator
 
 KS = (1, 5, 10)
 
@@ -51,7 +52,8 @@ def text_to_image(
         return None
     image, text, group = kept
     who = None if patient is None else patient[note >= 0]
-    return directed(text, image, group, ks, who, resamples, seed)
+    found = directed(text, image, group, ks, who, resamples, seed)
+    return found | chance_intervals(group, ks, seed, one_query_per_note=one_text_per_note)
 
 
 def image_to_text(
@@ -74,7 +76,8 @@ def image_to_text(
         return None
     image, text, group = kept
     who = None if patient is None else patient[note >= 0]
-    return directed(image, text, group, ks, who, resamples, seed)
+    found = directed(image, text, group, ks, who, resamples, seed)
+    return found | chance_intervals(group, ks, seed, one_query_per_note=False)
 
 
 def directed(
@@ -116,9 +119,36 @@ def directed(
     }
 
 
+def chance_intervals(
+    note: Labels, ks: Sequence[int], seed: int = 0, *, one_query_per_note: bool
+) -> dict[str, list[float]]:
+    """chance_interval_at_K: where 95 % of recalls of a random order lie, which duplicate notes widen.
+
+    With one query a note, its copies bring up the same K of n photographs, of which hypergeometrically many are
+    theirs. With queries of their own every one hits with probability K / n; ties only narrow that.
+    """
+    copies, n = np.unique(note, return_counts=True)[1], len(note)
+    draws = max(200, min(2000, 400_000 // len(copies)))
+    random = numpy_generator(seed, "retrieval-chance")
+    found = {}
+    for k in ks:
+        drawn = min(k, n)
+        hits = (
+            random.hypergeometric(copies, n - copies, drawn, size=(draws, len(copies))).sum(axis=1)
+            if one_query_per_note
+            else random.binomial(n, drawn / n, size=draws)
+        )
+        found[f"chance_interval_at_{k}"] = [float(value) for value in np.percentile(hits / n, [2.5, 97.5])]
+    return found
+
+
 def unavailable(n: int = 0, unique_notes: int = 0, ks: Sequence[int] = KS, why: str = "") -> dict[str, Any]:
     """The document's entry where retrieval cannot be computed: the same keys, None for every figure."""
-    names = [f"{name}_at_{k}" for name in ("recall", "ceiling", "share_of_ceiling", "chance") for k in ks]
+    names = [
+        f"{name}_at_{k}"
+        for name in ("recall", "ceiling", "share_of_ceiling", "chance", "chance_interval")
+        for k in ks
+    ]
     equivalent = [f"{name}_at_{k}" for name in ("recall", "chance") for k in ks]
     return {
         **dict.fromkeys(names),

@@ -90,7 +90,10 @@ def test_rounding_between_batches_cannot_lift_a_note_above_its_ceiling() -> None
     wobbly = text + 1e-7 * generator.normal(size=text.shape).astype(np.float32)
     first = np.unique(note, return_index=True)[1][note]
     steady = text_to_image(image, wobbly[first], note)
-    assert text_to_image(image, wobbly, note, one_text_per_note=True) == steady
+    found = text_to_image(image, wobbly, note, one_text_per_note=True)
+    for k in (1, 5, 10):  # said to be one query a note, hits of copies are known to come together
+        assert found.pop(f"chance_interval_at_{k}") != steady.pop(f"chance_interval_at_{k}") or k == 1
+    assert found == steady
 
 
 def test_a_model_that_says_the_same_of_every_photograph_scores_chance() -> None:
@@ -108,8 +111,10 @@ def test_the_order_of_the_samples_changes_nothing() -> None:
             direction(image, text, note),
             direction(image[order], text[order], note[order]),
         )
-        for part in ("equivalent", "intervals"):
-            assert again.pop(part) == pytest.approx(found.pop(part))
+        assert again.pop("equivalent") == pytest.approx(found.pop("equivalent"))
+        for k in (1, 5, 10):
+            assert again.pop(f"chance_interval_at_{k}") == found.pop(f"chance_interval_at_{k}")
+        assert again.pop("intervals") == found.pop("intervals")
         assert again == pytest.approx(found)
 
 
@@ -184,6 +189,22 @@ def test_image_to_text_is_text_to_image_with_the_sides_exchanged() -> None:
     for seed in range(CASES):
         image, text, note = random_case(seed)
         assert image_to_text(image, text, note) == text_to_image(text, image, note)
+
+
+def test_chance_lies_within_its_interval_as_often_as_that_says() -> None:
+    """Five notes on 300 photographs: their copies hit or miss together, and the interval knows."""
+    note = np.random.default_rng(0).integers(0, 5, 300)
+    for direction in (text_to_image, image_to_text):
+        within = {1: 0, 5: 0, 10: 0}
+        for seed in range(100):
+            generator = np.random.default_rng(seed)
+            image = generator.normal(size=(300, 64))
+            text = generator.normal(size=(5, 64))[note]
+            found = direction(image, text, note, one_text_per_note=True)
+            for k in within:
+                low, high = found[f"chance_interval_at_{k}"]
+                within[k] += low <= found[f"recall_at_{k}"] <= high
+        assert min(within.values()) >= 88
 
 
 def test_median_rank_counts_a_tie_as_its_middle() -> None:

@@ -175,6 +175,16 @@ def test_one_side_only_is_named() -> None:
     assert "tell referable from other" in merged["referable"]["unavailable"]
 
 
+def test_a_model_that_reads_no_photographs_says_nothing_from_them() -> None:
+    whole = predictions()
+    for task in ("icdr", "sdrg"):
+        whole.probabilities[task]["image"] = np.full((240, 5), np.nan)
+    message = json.loads(json.dumps(site_figures(whole, OPEN)))
+    found = pool_figures([("a", message)])
+    assert found["icdr"]["image"]["unavailable"] == "no site tells"
+    assert found["icdr"]["all"]["n"] == 240
+
+
 def test_the_message_survives_and_a_broken_one_is_refused_by_site() -> None:
     message = site_figures(predictions(), Policy(minimum_cell=10))
     again = json.loads(json.dumps(message))

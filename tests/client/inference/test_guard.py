@@ -67,6 +67,21 @@ def test_a_model_whose_unimodal_vectors_have_seen_the_other_side_fails(
     assert found["changed"]["image" if side == "text" else "text"] == 0
 
 
+def test_a_model_of_photographs_alone_has_nothing_to_leak(
+    small_objective: Callable[..., Objective],
+    records: pd.DataFrame,
+    images: ImageStore,
+    tokenizer: Tokenizer,
+    standardisation: Standardisation,
+) -> None:
+    model = small_objective("model.inputs=['image']").model
+    found = retrieval_guard(model, records, images, tokenizer, standardisation)
+    assert (found["ran"], found["unavailable"]) == (
+        False,
+        "the model does not read both photographs and notes",
+    )
+
+
 def test_without_notes_the_guard_does_not_run_and_says_why(guard: Guard, records: pd.DataFrame) -> None:
     bare = records.copy()
     bare[["note", "masked_note"]] = np.nan

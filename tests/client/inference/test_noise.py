@@ -96,8 +96,8 @@ def test_alone_noise_is_retrieved_by_chance_and_never_above_the_ceiling(judged: 
         assert found["unique_notes"] == len(TEMPLATES)
         for k in (1, 5, 10):
             assert found[f"recall_at_{k}"] <= found[f"ceiling_at_{k}"] + 1e-12
-            low, high = found["intervals"][f"recall_at_{k}"]
-            assert low <= found[f"chance_at_{k}"] <= high
+            low, high = found[f"chance_interval_at_{k}"]
+            assert low <= found[f"recall_at_{k}"] <= high
         assert found["median_rank"] == pytest.approx(found["median_rank_by_chance"], rel=0.25)
 
 

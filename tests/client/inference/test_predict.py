@@ -137,6 +137,28 @@ def test_truth_and_names_follow_the_rows_asked_for(model: FusionModel, dataset: 
     assert [site or None for site in found.site] == [site_of.get(p) for p in patients.iloc[rows]]
 
 
+def test_nobody_to_predict_for_is_no_error(model: FusionModel, dataset: SiteDataset) -> None:
+    found = predict(model, dataset, np.array([], dtype=np.int64), {}, mask_notes=True, batch_size=4)
+    assert len(found) == 0
+    assert found.predicted("icdr", "all").shape == (0,)
+
+
+def test_unmasked_grades_are_those_of_the_whole_note(model: FusionModel, dataset: SiteDataset) -> None:
+    masked, full = predicted(model, dataset, 80), predicted(model, dataset, 80, mask_notes=False)
+    for task in ("icdr", "sdrg"):
+        for given in ("note", "all"):
+            np.testing.assert_allclose(
+                masked.probabilities[task][f"{given}_unmasked"], full.probabilities[task][given], atol=1e-5
+            )
+
+
+def test_attributes_follow_the_rows(model: FusionModel, dataset: SiteDataset) -> None:
+    found = predicted(model, dataset, 16)
+    assert set(found.attributes) == {"sex", "age", "camera", "eye"}
+    assert set(found.attributes["eye"]) <= {"right", "left", ""}
+    assert found.select(np.array([3])).attributes["camera"].tolist() == [dataset.table["camera"].iloc[3]]
+
+
 def test_a_set_without_any_note_is_predicted(
     model: FusionModel,
     records: pd.DataFrame,
