@@ -52,7 +52,9 @@ def _one(paths: list[str], processes: int, folder: Path) -> dict[str, float]:
     started = time.perf_counter()
     _decode_all(paths, processes)
     decoded = time.perf_counter()
-    with Journal(folder / f"{started}.journal", Vault(os.urandom(KEY_BYTES))) as journal:  # as a site keeps it
+    with Journal(
+        folder / f"{started}.journal", Vault(os.urandom(KEY_BYTES))
+    ) as journal:  # as a site keeps it
         measured = measure(paths, processes=processes, journal=journal)
     ended = time.perf_counter()
     if any(measurement.problem for measurement in measured.values()):
