@@ -260,6 +260,6 @@ def main() -> None:
     """Run a command; see shared_model.command_line."""
     run_command(
         app,
-        interrupted="nothing was written",
+        interrupted="nothing was written, but for the models that tables, transfer and weighting had finished",
         memory="use a smaller training.batch_size, fewer runtime.jobs, or --preset tiny",
     )
