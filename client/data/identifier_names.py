@@ -1,48 +1,35 @@
-"""Finds people's names in clinical text by what stands beside them: a title, a label, or the word "patient".
+"""Finds people's names in clinical text: by what announces them here, and standing alone in identifier_bare.
 
-Nothing here knows a list of names: such lists miss most of the world, and half of any list is also a word. A name is
-what follows a title or label, looks like a name, and is none of the clinical and everyday words of `names.toml`,
-since "DR Moderate", "MR -2.00" and "Patient: Hypertensive" look just like "DR Silva". Every step is bounded, so that
-no text takes more than linear time.
+A title, a label, a role, a relative or a preposition announces a name. What follows is one if it looks like a name and
+is none of the clinical and everyday words of `not_names.toml`, since "DR Moderate", "MR -2.00" and "Patient:
+Hypertensive" look just like "DR Silva"; the weaker the announcement, the more is asked of the name. Every step is
+bounded, so that no text takes more than linear time.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from importlib.resources import files
 
-MOST_WORDS = 7
-
-_LETTER = r"(?:[^\W\d_]|[\u0300-\u036f])"
-_WORD = re.compile(rf"{_LETTER}++(?:['’\-]{_LETTER}++)*+")
-_GAP = re.compile(r"[ \t\u00a0]{1,3}")
-_WORDS = tomllib.loads(files("client.data").joinpath("names.toml").read_text(encoding="utf-8"))
-_PARTICLES, _TITLES, _ALSO_NAMES, _NOT_NAMES = (
-    frozenset(_WORDS[key].split()) for key in ("particles", "titles", "also_names", "not_names")
-)
-_LOOKS_CLINICAL = re.compile(
-    r".{3,}(?:tion|sion|ity|ous|ive|ing|ally|ment|ical|itis|osis|pathy|emia|opia|oma|oes|cao|sao|dade|ivas?|ivos?|mente|"
-    r"icos?|icas?|patia|ose|ite|ados|adas|idos|idas)$"
-)
+from client.data.identifier_bare import bare_names, is_a_thing
+from client.data.identifier_words import GIVEN_CLINICAL, GIVEN_WORDS, MOST_WORDS, Name, read_name
 
 _TITLE = re.compile(
-    r"(?<![\w/])(?P<title>dra?s?|doctor|doutora?|profa?|professora?|mrs?|ms|miss|mister|sra?|srta|senhora?|dona|enfa?|"
-    r"nurse)(?:\(a\)|ª)?(?P<dot>\.)?(?:ª)?(?P<gap>[ \t\u00a0]{0,3})(?=\w)",
+    r"(?<![\w/])(?<!nossa )(?P<title>dra?s?|doctor|doutora?|profa?|professora?|mrs?|ms|mx|miss|mister|sra?|srta|"
+    r"senhora?|senhorita|dona|madame?|enfa?|enfermeir[oa]|nurse|rev|reverend)(?:\(a\)|ª)?(?P<dot>\.)?(?:ª)?"
+    r"(?:(?<=[.ª])[ \t\u00a0]{0,3}|[ \t\u00a0]{1,3})(?=\w)",
     re.IGNORECASE,
 )
-_AMBIGUOUS = frozenset(
-    {"DR", "MR", "SR", "MS", "ENF", "PROF"}
-)  # also retinopathy, refraction, subretinal, sclerosis
-_BY = re.compile(r"\b(?:by|pel[oa]|from|para [oa])\s{1,2}$", re.IGNORECASE)
-_MIXED_ONLY = frozenset(
-    {"doctor", "doutor", "doutora", "nurse", "miss", "mister", "professor", "professora", "dona"}
+_AMBIGUOUS = frozenset(  # also retinopathy, refraction, subretinal, sclerosis
+    {"DR", "MR", "SR", "MS", "ENF", "PROF", "REV"}
 )
+_CALLED = frozenset({"seu", "tia", "tio", "sister", "brother", "aunt", "uncle", "nurse"})  # "Tia Rosa"
+_BY = re.compile(r"\b(?:by|pel[oa]|from|para [oa])\s{1,2}$", re.IGNORECASE)
+_SHORT = re.compile(r"(?:dra?s?|profa?|mrs?|ms|sra?|srta|senhora?|enfa?)$", re.IGNORECASE)
 
 _WHOSE = (
-    r"(?:(?:patient|mother|father|parent|guardian|physician|doctor|surgeon|examiner|spouse)(?:['’]?s)?|full|first|last|"
+    r"(?:(?:patient|mother|father|parent|guardian|physician|doctor|surgeon|examiner|spouse)(?:['’]?s)?|full|"
+    r"first|last|"
     r"middle|given|family|maiden|pt\.?)"
 )
 _DE_QUEM = (
@@ -51,7 +38,7 @@ _DE_QUEM = (
 )
 _NAME_LABEL = re.compile(
     rf"\b(?:{_WHOSE}[ \t]{{1,2}}name|surname|sobrenome|nome[ \t]{{1,2}}{_DE_QUEM}|(?P<plain>name|nome))"
-    r"(?P<mark>[ \t]{0,3}[:=][ \t]{0,4}\n?[ \t]{0,4}|[ \t]{1,3}[-–][ \t]{1,3}|[ \t]{1,3})",
+    r"(?P<mark>[ \t]{0,3}[:=][ \t]{0,4}\n?[ \t]{0,4}|[ \t]{1,3}[-–][ \t]{1,3}|[ \t]{1,3}(?:is[ \t]|é[ \t])?)",
     re.IGNORECASE,
 )
 _THINGS = re.compile(
@@ -59,172 +46,188 @@ _THINGS = re.compile(
     r"[ \t]{1,2}$",
     re.IGNORECASE,
 )
-_PERSON_LABEL = re.compile(
-    r"\b(?:patient|pt|pcte?|pac|paciente|mother|father|wife|husband|m[aã]e|pai|esposa|marido|filia[cç][aã]o|physician|"
-    r"doctor|surgeon|examiner|attending|referring|ophthalmologist|optometrist|technician|photographer|operator|nurse|"
+_ROLES = (
+    r"physician|doctor|surgeon|examiner|attending|ophthalmologist|optometrist|optician|technician|photographer|"
+    r"operator|"
+    r"consultant|registrar|resident|fellow|grader|orthoptist|cardiologist|endocrinologist|nephrologist|neurologist|"
+    r"interpreter|clinician|practitioner|pharmacist|gp|secretary|"
     r"m[eé]dic[oa](?:[ \t](?:respons[aá]vel|assistente|solicitante))?|oftalmologista|cirurgi[aã]o?|examinadora?|"
-    r"respons[aá]vel|acompanhante|t[eé]cnic[oa]|contato|contact|signed|signature|assinatura|ass\.?)"
+    r"t[eé]cnic[oa](?:[ \t]de[ \t]enfermagem)?|tecn[oó]log[oa]|ortoptista|cardiologista|endocrinologista|residente|"
+    r"fot[oó]graf[oa]|auxiliar|estagi[aá]ri[oa]|preceptora?|plantonista|int[eé]rprete"
+)
+_RELATIVES = (
+    r"(?:grand|step)?(?:mother|father|son|daughter)|mum|mom|dad|parents?|wife|husband|sister|brother|aunt|uncle|"
+    r"cousin|"
+    r"niece|nephew|spouse|partner|carer|caregiver|guardian|neighbou?r|friend|"
+    r"m[aã]e|pai|esposa|esposo|marido|mulher|filh[oa]|irm[aã]o?|ti[oa]|av[óôo]|vov?[óô]|net[oa]|sobrinh[oa]|"
+    r"prim[oa]|"
+    r"cunhad[oa]|sogr[oa]|genro|nora|companheir[oa]|noiv[oa]|namorad[oa]|padrasto|madrasta|c[oô]njuge|cuidadora?|"
+    r"amig[oa]|vizinh[oa]|acompanhante|respons[aá]vel"
+)
+_PERSON_LABEL = re.compile(
+    rf"\b(?:patient|pt|pcte?|pac|paciente|client|cliente|utente|doente|filia[cç][aã]o|referring|requested|by|"
+    rf"por|from|cc|reviewed|checked|graded|read|reported|dictated|examined|verified|laudo|"
+    rf"nurse|contato|contact|signed|signature|assinatura|ass\.?|attn|att|a/c|{_ROLES}|{_RELATIVES})"
     r"[ \t]{0,2}:[ \t]{0,4}\n?[ \t]{0,4}",
     re.IGNORECASE,
 )
 _DONE_BY = re.compile(
-    r"\b(?:signed|reported|examined|referred|dictated|reviewed|seen|photographed|graded|evaluated|performed|interpreted|"
-    r"written|entered|verified|assinad[oa]|laudad[oa]|examinad[oa]|encaminhad[oa]|solicitad[oa]|avaliad[oa]|atendid[oa]|"
+    r"\b(?:signed|reported|examined|referred|dictated|reviewed|seen|photographed|graded|evaluated|performed|"
+    r"interpreted|"
+    r"written|entered|verified|assinad[oa]|laudad[oa]|examinad[oa]|encaminhad[oa]|solicitad[oa]|avaliad[oa]|"
+    r"atendid[oa]|"
     r"realizad[oa]|acompanhad[oa]|revisad[oa]|digitad[oa])[ \t]{1,2}(?:by|por|pel[oa])(?P<mark>[ \t]{0,2}:)?[ \t]{1,3}",
     re.IGNORECASE,
 )
-_PATIENT = re.compile(r"\b(?:patient|paciente|pcte?|pt)[ \t]{1,2}(?=\w)", re.IGNORECASE)
+_PATIENT = re.compile(
+    r"\b(?:patient|paciente|pcte?|pte|pt|pac|client|cliente|utente|doente)\.?[ \t]{1,2}(?=\w)", re.IGNORECASE
+)
+_SOMEBODY = re.compile(  # a weaker announcement: of these, many are followed by other things
+    rf"(?<![\w'’\-])(?:(?:(?P<kin>{_ROLES}|nurse|seu|{_RELATIVES}))(?:[ \t](?:of|de|da|do)|,|"
+    r"[ \t]?\([^()\n]{1,20}\))?|"
+    r"about|informed|this is|trata-se d[eoa]|avisei|revist[oa]|aguardando|awaiting|verified|"
+    r"sir|master|thank you|signature|assinatura|from|to|for|with|com|ao|informad[oa][ \t][aà]|"
+    r"father|fr\.?|pastor|padre|frei|dom|don|"
+    r"(?:i|we)[ \t](?:have[ \t])?(?:saw|seen|reviewed|examined|met)|referring|for seeing|contact|next of kin|"
+    r"(?:atendi|avaliei|examinei|encaminho|oriento|orientad[oa]|solicito|oriente[im])|"
+    r"(?:avalia[cç][aã]o|exames?|consulta|retorno|prontu[aá]rio|caso|resultados?|hist[oó]ria|visita|ficha|"
+    r"fotos?|imagens|retinografia|carta|"
+    r"em favor)[ \t]d[eoa]|"
+    r"(?:mrn|prontu[aá]rio|pront\.?|registro)[ \t:#.nº]{0,4}[\d./\-]{3,14}[,;]?(?:[ \t][\-–])?|re:|ref\.?:|"
+    r"by|pel[oa]|por|c/o|a/c|cc|attn|dear|prezad[oa]|car[oa]|regards|sincerely|thanks|yours|faithfully|"
+    r"atenciosamente|att|cordialmente|atte|signed|assinado|named|called|chamad[oa]|behalf of|care of|"
+    r"cuidados d[eoa]|em nome d[eoa]|"
+    r"(?:copy|report|carta|c[oó]pia|laudo|refer(?:red|ral|s)?|photographs?|photos?|images?|letter|transferred|"
+    r"handed over|results?|encaminh\w{1,8})"
+    r"[ \t](?:to|from|for|of|a|ao|[aà]|d[eoa]|para(?:[ \t][oa])?)|"
+    r"(?:seen|sp(?:oke|oken|eak)|discussed|talked|met|explained|given|sent|contato|conversad[oa]|conversei|"
+    r"discutid[oa]|discuti|came|attends?|attended|"
+    r"accompanied|lives|here|veio|vem|comparece|mora|acompanhad[oa])[ \t](?:with|to|by|com|por|pel[oa])|"
+    r"acompanhad[oa] d[eoa]|coletad[oa] d[eoa])"
+    r"[,:]?(?:[ \t]{1,3}|[ \t]{0,2}\n[ \t]{0,4})(?:(?:[oa]|his|her|the)[ \t])?(?=[^\W\d_])",
+    re.IGNORECASE,
+)
 _ENDS = re.compile(r"[ \t]{0,2}(?:[,.;()\n\d\-–]|$)|['’]s\b")
+_GOES_ON = re.compile(r"[ \t]{1,2}[a-zà-ÿ]")
 _CARRIES_ON = re.compile(r"[ \t]{1,2}[^\W\d_](?<=[^\W\d_A-Z])|[ \t]{0,2}[,(]|['’]s\b")
 
 
-def find_names(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of every name, in no order; spans may overlap."""
+def find_names(text: str) -> list[tuple[int, int]]:
+    """Start and end of every name, in order; where two searches found parts of one, the whole of it."""
     lower = text.casefold()
+    found = list(bare_names(text))
     for search, words in _SEARCHES.items():
         if any(word in lower for word in words):
-            yield from search(text)
+            found += search(text)
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _after_titles(text: str) -> Iterator[tuple[int, int]]:
     for found in _TITLE.finditer(text):
         title, start = found["title"], found.end()
-        if not found["gap"] and not found["dot"]:
-            continue
         ambiguous = title in _AMBIGUOUS
-        short = title.lower() not in _MIXED_ONLY
-        lower = short and (
+        lower = bool(_SHORT.match(title)) and (
             bool(found["dot"])
             or title.lower() in ("dra", "sra", "srta", "mrs", "mr")
             or bool(_BY.search(text, max(0, found.start() - 12), found.start()))
         )
-        end = _name(text, start, beside_title=not ambiguous, lower=lower and not title.isupper())
-        if end and not (ambiguous and _looks_clinical(text[start:end])):
-            yield start, end
+        name = read_name(text, start, beside_title=not ambiguous, lower=lower and not title.isupper())
+        if name and not (ambiguous and name.looks_clinical):
+            yield start, name.end
 
 
 def _after_name_labels(text: str) -> Iterator[tuple[int, int]]:
     for found in _NAME_LABEL.finditer(text):
-        labelled = bool(found["mark"].strip())
-        if found["plain"] and (
-            not labelled or _THINGS.search(text, max(0, found.start() - 16), found.start())
-        ):
+        labelled, start = bool(found["mark"].strip()), found.end()
+        if found["plain"] and _THINGS.search(text, max(0, found.start() - 16), found.start()):
             continue
-        start = found.end()
-        end = _name(text, start, beside_title=True, lower=labelled, words=MOST_WORDS)
-        if not end:
+        name = read_name(text, start, beside_title=True, lower=labelled, words=MOST_WORDS)
+        if not name or (found["plain"] and not labelled and not (name.several or name.known)):
             continue
-        comma = re.compile(r",[ \t]{0,2}").match(text, end)
-        given = _name(text, comma.end()) if comma and " " not in text[start:end] else None
-        yield start, given or end
+        comma = re.compile(r",[ \t]{0,2}").match(text, name.end)
+        given = read_name(text, comma.end()) if comma and " " not in text[start : name.end] else None
+        yield start, given.end if given else name.end
 
 
 def _after_person_labels(text: str) -> Iterator[tuple[int, int]]:
     for found in _PERSON_LABEL.finditer(text):
-        start = found.end()
-        end = _name(text, start)
-        if end and (
-            _several(text[start:end]) or (_ENDS.match(text, end) and not _looks_clinical(text[start:end]))
-        ):
-            yield start, end
+        name = _read(text, found.end())
+        if name and (name.several or (_ENDS.match(text, name.end) and not name.looks_clinical)):
+            yield found.end(), name.end
 
 
 def _after_done_by(text: str) -> Iterator[tuple[int, int]]:
     for found in _DONE_BY.finditer(text):
-        end = _name(text, found.end())
-        if end and (found["mark"] or _several(text[found.end() : end])):
-            yield found.end(), end
+        name = _read(text, found.end())
+        if name and (found["mark"] or name.several or name.known):
+            yield found.end(), name.end
 
 
 def _after_patient(text: str) -> Iterator[tuple[int, int]]:
     for found in _PATIENT.finditer(text):
-        start = found.end()
-        end = _name(text, start)
-        if not end:
+        name = _read(text, found.end())
+        if not name or is_a_thing(text, name):
             continue
-        name = text[start:end]
-        alone = not name.isupper() and not _looks_clinical(name) and _CARRIES_ON.match(text, end)
-        if _several(name) or alone:
-            yield start, end
+        alone = not name.upper and not name.looks_clinical and _CARRIES_ON.match(text, name.end)
+        if name.several or name.known or alone:
+            yield found.end(), name.end
 
 
-def _name(
-    text: str, start: int, *, beside_title: bool = False, lower: bool = False, words: int = 2
-) -> int | None:
-    """Where the name that begins at `start` ends, or None where none does.
+def _after_somebody(text: str) -> Iterator[tuple[int, int]]:
+    for found in _SOMEBODY.finditer(text):
+        kin = found["kin"] or ""
+        called = kin.islower() or kin.lower() in _CALLED
+        name = _read(text, found.end(), strict=True, alone=called)
+        if not name or is_a_thing(text, name):
+            continue
+        alone = kin and not name.upper and (_CARRIES_ON if called else _GOES_ON).match(text, name.end)
+        if name.known or (name.several and not name.upper) or alone:
+            yield found.end(), name.end
 
-    beside_title: words that are also surnames count. lower: a name all in lower case counts too, of at most
-    `words` words (particles not counted), since nothing shows where it ends.
+
+def _read(text: str, start: int, *, strict: bool = False, alone: bool = False) -> Name | None:
+    """The name at a place where one is announced.
+
+    A given name that is also a word counts before a surname, or alone where the announcement allows it.
     """
-    end, at, style, taken = None, start, "", 0
-    for _ in range(MOST_WORDS):
-        word = _WORD.match(text, at)
-        if word is None:
-            break
-        kind = _kind(text, word, beside_title or taken > 0)
-        at = word.end()
-        if kind == "initial":
-            at += text[at : at + 1] == "."
-        elif kind in ("mixed", "upper", "lower"):
-            if not _fits(kind, style, lower, taken, words):
-                break
-            style, taken, end = style or kind, taken + 1, at
-        elif kind != "particle" or not (word.start() > start or word[0][0].isupper()):
-            break
-        gap = _GAP.match(text, at)
-        at = gap.end() if gap else at
-        if gap is None and text[at - 1] != ".":
-            break
-    return end
-
-
-def _kind(text: str, word: re.Match[str], also_names: bool) -> str:
-    """particle, initial, mixed, upper, lower or "" for a word that cannot be part of a name."""
-    written = word[0]
-    plain = bare(written)
-    after = text[word.end() : word.end() + 1]
-    if len(written) == 1 and written.isupper() and (after == "." or (after == " " and plain != "e")):
-        return "initial"
-    if plain in _PARTICLES:
-        return "particle"
-    if (
-        len(written) == 1
-        or plain in _TITLES
-        or (plain in _NOT_NAMES and not (also_names and plain in _ALSO_NAMES))
-    ):
-        return ""
-    if written.isupper():
-        return "upper"
-    if written.islower():
-        return "lower" if len(written) > 2 else ""
-    return "mixed" if written[0].isupper() else ""
-
-
-def _fits(kind: str, style: str, lower: bool, taken: int, words: int) -> bool:
-    if kind == "lower":
-        return lower and style in ("", "lower") and taken < words
-    return style in ("", kind)
-
-
-def _several(name: str) -> bool:
-    return len([word for word in _WORD.findall(name) if bare(word) not in _PARTICLES]) > 1
-
-
-def _looks_clinical(name: str) -> bool:
-    return not _several(name) and bool(_LOOKS_CLINICAL.match(bare(name)))
+    name = read_name(text, start, strict=strict)
+    if name is None:
+        name = read_name(text, start, beside_title=True, strict=strict)
+        if name and not (
+            (name.several or alone) and (name.words[0] in GIVEN_WORDS or name.words[0] in GIVEN_CLINICAL)
+        ):
+            return None
+    return name
 
 
 # Each search, and letters of which some stand in every text that it could find anything in.
 _SEARCHES: Mapping[Callable[[str], Iterator[tuple[int, int]]], tuple[str, ...]] = {
-    _after_titles: ("dr", "dou", "doc", "pro", "mr", "ms", "mi", "sr", "sen", "don", "enf", "nur"),
+    _after_titles: (
+        "dr",
+        "dou",
+        "doc",
+        "pro",
+        "mr",
+        "ms",
+        "mx",
+        "mi",
+        "sr",
+        "sen",
+        "don",
+        "mad",
+        "enf",
+        "nur",
+        "rev",
+    ),
     _after_name_labels: ("name", "nome"),
     _after_person_labels: (":",),
     _after_done_by: (" by", "\tby", "por", "pel"),
-    _after_patient: ("pa", "pc", "pt"),
+    _after_patient: ("pa", "pc", "pt", "client", "utente", "doente"),
+    _after_somebody: ("",),
 }
-
-
-def bare(word: str) -> str:
-    """Lower case, without accents."""
-    decomposed = unicodedata.normalize("NFKD", word)
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()

@@ -1,9 +1,9 @@
 """Finds and masks what could name a patient in free text, English and Portuguese, before anything reads the text.
 
-Names beside titles and labels, dates of birth, telephone numbers, e-mail addresses, CPF, and record, RG and SUS card
-numbers. Clinical text is full of look-alikes ("20/40", "+2.00 -1.25 x 180", "DR grade 2", dates of examination), so a
-number counts only by its label or by a shape that nothing clinical has. This lowers a risk and does not end it: a name
-that stands alone is not found. Every pattern is bounded or possessive, so that no text takes more than linear time.
+Names, dates of birth, telephone numbers, e-mail addresses, CPF, and record, RG and SUS card numbers. Clinical text is
+full of look-alikes ("20/40", "+2.00 -1.25 x 180", "DR grade 2", dates of examination), so a number counts only by its
+label or by a shape that nothing clinical has. This lowers a risk and does not end it: a rare name that stands alone is
+not found. Every pattern is bounded or possessive, so that no text takes more than linear time.
 """
 
 from __future__ import annotations

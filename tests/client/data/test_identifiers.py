@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from client.data.identifiers import KINDS, find, is_cpf, is_health_card, mask
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are no package
-from planted_notes import HELD_OUT, TUNED, Half, notes
+from planted_notes import HELD_OUT, TUNED, UNANNOUNCED, Half, notes
 
 MASKED = {
     "Patient John Smith, MRN 123456, DOB 12/03/1960.": "Patient [name], MRN [record_number], DOB [date_of_birth].",
@@ -29,6 +29,15 @@ MASKED = {
     "+44 20 7946 0958 or (555) 123-4567": "[phone] or [phone]",
     "12/03/1960 (DOB)": "[date_of_birth] (DOB)",
     "Patient name:\nMary O'Brien-Jones": "Patient name:\n[name]",
+    "Professor Smith agrees. Nurse Page, Rev. Okafor.": "Professor [name] agrees. Nurse [name], Rev. [name].",
+    "Name John Smith": "Name [name]",
+    "Maria da Silva comparece. Wei Zhang reports floaters.": "[name] comparece. [name] reports floaters.",
+    "SMITH, John; SILVA MARIA; Smith, John": "[name]; [name]; [name]",
+    "Reviewed with T. Okafor and J.R. Silva.": "Reviewed with [name] and [name].",
+    "Dona Jurema, filha de Rosa Branco": "Dona [name], filha de [name]",
+    "Letter to Grace Okonkwo, wife of Mark Hollis Jr.": "Letter to [name], wife of [name]",
+    "maria dos santos nega dor": "[name] nega dor",
+    "Ingrid Lindqvist's vision is stable": "[name]'s vision is stable",
 }
 
 KEPT = [
@@ -45,6 +54,10 @@ KEPT = [
     "image ID: 123456, lot no. 99887",
     "Registro 2019. Registro fotográfico de 45 graus.",
     "57 year old woman, aged 57, 57 anos",
+    "Charles Bonnet syndrome, Marcus Gunn pupil, Miller Fisher syndrome, Von Hippel-Lindau, Stargardt Disease",
+    "Santa Casa de São Paulo, Hospital Albert Einstein, Rua João Pessoa, São José dos Campos",
+    "Grace Period. Will Return in May. Iris Nevus. Rose Bengal. Mark Scars. Hope For Improvement.",
+    "Mother Hypertensive. c/o Blurred Vision. From Community Optometry. Seu Exame. Letter to GP.",
 ]
 
 
@@ -77,6 +90,18 @@ def test_planted_identifiers_are_found_and_nothing_else_is(half: Half) -> None:
         assert 1 - false[kind] / found[kind] >= 0.95, f"precision of {kind}"
 
 
+def test_names_that_nothing_announces_are_found_and_capitalised_clinical_words_stay() -> None:
+    planted = covered = found = false = 0
+    for text, truth in notes(UNANNOUNCED, 1500):
+        got = [g for g in find(text) if g.kind == "name"]
+        planted, found = planted + len(truth), found + len(got)
+        covered += sum(any(g.start <= start and g.end >= end for g in got) for start, end, _ in truth)
+        false += sum(not any(g.start < end and start < g.end for start, end, _ in truth) for g in got)
+    assert planted > 1500
+    assert covered / planted >= 0.97
+    assert false / found <= 0.01
+
+
 def test_check_digits_tell_a_cpf_and_a_health_card_from_other_numbers() -> None:
     assert is_cpf("529.982.247-25")
     assert not is_cpf("52998224726")
@@ -96,7 +121,7 @@ def test_any_text_is_masked_and_places_do_not_overlap(text: str) -> None:
 _UNITS = (
     "a|1|A|1 |1-|1.|a.|(1|+1 |Dr. |Dr. A |DR A. |name: |Nome: A|de da |Maria |paciente |patient Maria da "
     "|tel |tel: 1|MRN |MRN 1 |id # |born on |dob 1/1|a@|@|a@a.|12/12/|1 jan |(11) |55 |000 |11 9|signed b"
-    "y |CPF 111.|cns 1234 "
+    "y |CPF 111.|cns 1234 |J. |Smith, |maria |Xa |XA |John S. |with A |Xa-|mother of Xa, "
 )
 HOSTILE = [*_UNITS.split("|"), "\n", " ", "\t", "x\u0301", "[name]"]
 
