@@ -65,7 +65,7 @@ class PolicySection(Section):
     statistics: tuple[str, ...] = tuple(GROUPS)
     minimum_cell: Annotated[int, Field(ge=0, le=1000)] = 10  # patients; 0 holds nothing back
     statistics_epsilon: NonNegative = 0.0  # 0 adds no noise
-    epsilon_limit: NonNegative = 0.0  # over the life of the data; 0 sets no limit
+    epsilon_limit: NonNegative = 0.0  # over the life of the data; 0: none, and then no noise either
     mask_identifiers: bool = True
     share: tuple[Shared, ...] = ("text", "structured")  # beside photographs, which always take part
 
@@ -74,6 +74,14 @@ class PolicySection(Section):
         unknown = sorted(set(self.statistics) - set(GROUPS))
         if unknown:
             raise ValueError(f"policy.statistics knows {', '.join(GROUPS)}, not {', '.join(unknown)}")
+        return self
+
+    @model_validator(mode="after")
+    def _limits_noise(self) -> PolicySection:
+        if self.statistics_epsilon and not self.epsilon_limit:
+            raise ValueError(
+                "policy.statistics_epsilon needs policy.epsilon_limit above 0: many answers average noise away"
+            )
         return self
 
 

@@ -78,7 +78,7 @@ CONTENTS: tuple[Content, ...] = (
     Content(
         "answers",
         (f"{ANSWERS}/**/*",),
-        "the statistics this site has answered, so that a question is answered once",
+        "what this site has told: without it, a new answer could be subtracted from the first by whoever kept that",
         False,
         kept="a question asked again after its answer was deleted could be subtracted from the first",
     ),

@@ -89,6 +89,11 @@ def test_a_name_is_made_fit_for_one(text: str, data_folder: Path, tmp_path: Path
         ("[policy]\nminimum = 3", "policy.minimum", "no such configuration key"),
         ("[policy]\nminimum_cell = -1", "policy.minimum_cell", "greater than or equal to 0"),
         ('[policy]\nstatistics = ["names"]', "policy", "not names"),
+        (
+            "[policy]\nstatistics_epsilon = 1.0",
+            "policy",
+            "policy.statistics_epsilon needs policy.epsilon_limit above 0",
+        ),
         ('[policy]\nshare = ["image"]', "policy.share.0", "'text' or 'structured'"),
         ("[split]\ntrain = 0.9\nvalidation = 0.2", "split", "the rest is the test set"),
         ("[data.nosuch]\na = 1", "data.nosuch", "no adapter called 'nosuch'"),
