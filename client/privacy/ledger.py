@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from client.privacy.chain import Chain, Entry
 from client.privacy.errors import BudgetExhausted, LedgerError
@@ -85,18 +85,20 @@ class Ledger:
         nothing was charged, or it counts all the same.
         """
         _require_budget(epsilon, delta)
+        budget = {"epsilon": float(epsilon), "delta": float(delta)}
+        return self._enter({"run": run, "what": what, **budget, "detail": dict(detail or {})}, limited=True)
+
+    def record(self, run: str, what: str, detail: Mapping[str, str | int | float]) -> Entry:
+        """Enter something that costs no budget, whatever the limit is. Arguments and errors as for `charge`."""
+        fields = {"run": run, "what": what, "epsilon": 0.0, "delta": 0.0, "detail": dict(detail)}
+        return self._enter(fields, limited=False)
+
+    def _enter(self, fields: Mapping[str, Any], *, limited: bool) -> Entry:
         with self._locked() as file:
             entries, ahead = self._read(file)
-            entry = self._chain.entry(
-                entries,
-                time=time.time(),
-                run=run,
-                what=what,
-                epsilon=float(epsilon),
-                delta=float(delta),
-                detail=dict(detail or {}),
-            )
-            self._require_room([*entries, entry])
+            entry = self._chain.entry(entries, time=time.time(), **fields)
+            if limited:
+                self._require_room([*entries, entry])
             if ahead:  # a line that the head does not know must stay the only one
                 self._write_head(entries)
             self._append(file, entries, entry)

@@ -3,7 +3,9 @@
 Only files that client/site/contents.py describes are touched; anything else in the folder is left and named. No
 key is needed, so that a site that lost it can still clean up. Deleting a file does not wipe a disk: what makes the
 sealed contents unreadable, on the disk, in snapshots and in backups, is that the key is gone. A copy of the key
-that was kept elsewhere undoes that, and so it must be destroyed as well.
+that was kept elsewhere undoes that, and so it must be destroyed as well. What was told is not taken back: the stored
+answers go too, so that after a purge a coordinator who kept the first answer can subtract a new one from it, unless
+many patients have changed.
 """
 
 from __future__ import annotations

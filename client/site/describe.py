@@ -58,10 +58,13 @@ def describe_site(
     )
     train = prepared.table[prepared.table["split"] == "train"]
     require_enough_patients(train["patient_id"].nunique(), policy)
-    told = answers(config, state, federation).preview(prepared.table, prepared.images, policy)
-    join = {"site": config.site.name, "version": PACKAGE_VERSION, "examples": len(train)}
+    known = answers(config, state, federation)
+    examples = known.preview_count(prepared.table, policy)
+    join = {"site": config.site.name, "version": PACKAGE_VERSION, "examples": examples}
     message: dict[str, Any] = {"join": join} if "join" in config.policy.calls else {}
+    told = None
     if "statistics" in config.policy.calls:
+        told = known.preview(prepared.table, prepared.images, policy)
         message["statistics"] = told.answer
     return Description(message, _text(config, join, told, size))
 
@@ -77,7 +80,7 @@ def answers(config: SiteConfig, state: SiteState, federation: str) -> Answers:
     return Answers(state, federation, state.secret("statistics"), ledger(config, state))
 
 
-def _text(config: SiteConfig, join: dict[str, Any], told: Told, size: int) -> str:
+def _text(config: SiteConfig, join: dict[str, Any], told: Told | None, size: int) -> str:
     calls = config.policy.calls
     lines = ["What leaves this site, and to whom: the coordinator of a federation it has joined.", ""]
     if "join" in calls:
@@ -87,7 +90,7 @@ def _text(config: SiteConfig, join: dict[str, Any], told: Told, size: int) -> st
             "  and the names, shapes and fingerprint of the model's tensors, which say nothing of the data.",
             "",
         ]
-    if "statistics" in calls:
+    if told is not None:
         again = " (the stored answer)" if told.origin == "stored" else ""
         lines += [f"Once, before the first round{again}: statistics of training patients.", ""]
         lines += [f"  {line}".rstrip() for line in render(told.answer).splitlines()]

@@ -1,7 +1,7 @@
 """The site's privacy ledger, begun once: a missing one is only new where nothing can have been charged to it.
 
-Whatever is charged leaves a trace beside the ledger, a stored answer or a run that took part. A ledger that is
-missing beside one of these was lost, and stays an error.
+Whatever is entered leaves a trace beside the ledger: a stored answer, a count that a run was told or a run that took
+part. A ledger that is missing beside one of these was lost, and stays an error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from client.site.state import SiteState
 def ledger(config: SiteConfig, state: SiteState) -> Ledger:
     """The ledger of this site, with the limit its operator set."""
     book = Ledger(state.folder / LEDGER, state.secret("ledger"), config.policy.epsilon_limit or None)
-    traces = (*files(state.folder, named("answers")), *files(state.folder, named("participation")))
-    if not traces and not files(state.folder, named("privacy ledger")):
+    traces = ("answers", "registered counts", "participation", "privacy ledger")
+    if not any(files(state.folder, named(trace)) for trace in traces):
         book.create()
     return book

@@ -5,7 +5,8 @@ and so changes one cell by one; their colours enter as six numbers clipped to [0
 is OpenDP's, drawn exactly and from the operating system (Canonne, Kamath and Steinke, 2020); the budget is split
 evenly over the tables, which compose by adding up. Clamping at 0 and everything the coordinator computes is
 post-processing. Under noise nothing is merged or withheld: the noise hides small cells, and a cell's being
-empty too. Not covered: the number of photographs a site registers when it joins, and that a site takes part.
+empty too. Not covered: the number of photographs a site registers when it joins, which client.statistics.answers
+guards, and that a site takes part.
 """
 
 from __future__ import annotations

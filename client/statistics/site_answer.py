@@ -6,7 +6,7 @@ or withheld (merging), or everything carries noise instead (noise).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,19 @@ from shared_model.statistics import (
 
 
 def site_answer(
-    table: pd.DataFrame, images: ImageStore | None, policy: Policy, *, key: bytes = b""
+    table: pd.DataFrame,
+    images: ImageStore | None,
+    policy: Policy,
+    *,
+    key: bytes = b"",
+    withheld: Collection[str] = (),
 ) -> dict[str, Any]:
     """The message of round 0 (shared_model.statistics.SiteStatistics as a plain dictionary).
 
     table: canonical records with their `split`. images: the store that holds their photographs, those not in it
-    being left out. key: the site's secret that orders who is held back. The same data give the same answer,
-    unless the policy adds noise; who asks for noise charges it first (client.statistics.answers).
+    being left out. key: the site's secret that orders who is held back. withheld: tables that could be subtracted
+    from what was told before (client.statistics.answers). The same data give the same answer, unless the policy
+    adds noise; who asks for noise charges it first.
     """
     training = Training.of(table, key)
     parts = _Noisy(training, images, policy) if policy.epsilon else _Plain(training, images, policy)
@@ -46,7 +52,7 @@ def site_answer(
         found |= {"records": parts.records(), "patients": parts.patients()}
     if "image_channels" in policy.answer:
         found["image_channels"] = "no_photographs" if images is None else parts.photographs(images)
-    return _message(found, policy)
+    return _message(found | dict.fromkeys(withheld, "few_changed"), policy)
 
 
 class _Plain:

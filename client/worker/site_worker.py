@@ -2,7 +2,9 @@
 
 Before every answer it looks who has been excluded, so that an exclusion counts from the next call on, in a run
 that is under way too; before every round it writes down whom the round is trained on. The number of training
-photographs that it reports stays the one it registered when it joined: a change would tell of an exclusion.
+photographs that it reports stays the one it registered when it joined, and a later run is told another one only
+when many patients have changed: a small change would tell of an exclusion. Joining settles the answer to round 0
+as well, so that both are of the same patients.
 """
 
 from __future__ import annotations
@@ -48,8 +50,11 @@ class SiteWorker:
         """As Worker.join; what it registers stays registered for the life of the run."""
         self._require("join")
         with self._state.lock("join", wait=_PATIENCE):
-            answer = self._current().join()
-            answer.fields["examples"] = self._registered(int(answer.fields["examples"]))
+            worker = self._current()
+            answer = worker.join()
+            if "statistics" in self._config.policy.calls:
+                worker.statistics()
+            answer.fields["examples"] = self._registered()
         return answer
 
     def statistics(self) -> Payload:
@@ -68,7 +73,7 @@ class SiteWorker:
                 self._state, self._run, self._federation, self._training_patients(), round_number=number
             )
             answer = worker.train(request)
-            answer.fields["examples"] = self._registered(int(answer.fields["examples"]))
+            answer.fields["examples"] = self._registered()
         return answer
 
     def evaluate(self, request: Payload) -> Payload:
@@ -114,11 +119,14 @@ class SiteWorker:
         table = self._prepared.table
         return list(table.loc[table["split"] == "train", "patient_id"].unique())
 
-    def _registered(self, examples: int) -> int:
-        """The count of training photographs this run knows; `examples` where it knows none yet."""
+    def _registered(self) -> int:
+        """The count of training photographs this run knows; where it knows none yet, the one that may be told."""
         name = f"{WORKER}/{self._run}/registered.json"
         kept = self._state.read(name)
         if kept is None:
+            assert self._prepared is not None
+            known = answers(self._config, self._state, self._federation)
+            examples = known.count(self._prepared.table, statistics_policy(self._config))
             self._state.write(name, json.dumps(examples).encode())
             return examples
         return int(json.loads(kept))

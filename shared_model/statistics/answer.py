@@ -27,6 +27,7 @@ REASONS = {
     "refused": "the site's policy does not answer this",
     "too_few_patients": "it would rest on fewer patients than the site's minimum",
     "small_difference": "beside the number of photographs it would single out a few patients",
+    "few_changed": "few patients have changed in it since an earlier answer, which it could be subtracted from",
     "noise": "under noise every patient enters with one photograph",
     "no_photographs": "the site has no prepared photographs",
 }

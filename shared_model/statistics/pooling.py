@@ -20,7 +20,7 @@ from shared_model.statistics.counts import Counts, median, normal_curve, pooled
 from shared_model.statistics.federation import Classes, FederationStatistics, Value, deviation, moments
 from shared_model.statistics.standardisation import Standardisation
 
-_UNKNOWN = ("refused",)  # reasons that leave open whether there is anything
+_UNKNOWN = ("refused", "few_changed")  # reasons that leave open whether there is anything
 
 
 def pool(messages: Iterable[Mapping[str, Any]]) -> Standardisation:

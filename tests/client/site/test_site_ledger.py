@@ -7,7 +7,7 @@ import pytest
 from client.privacy.ledger import LedgerError
 from client.rights.participation import record_participation
 from client.site.config import SiteConfig, load_site
-from client.site.contents import LEDGER
+from client.site.contents import LEDGER, WORKER
 from client.site.ledger import ledger
 from client.site.state import SiteState
 
@@ -28,6 +28,16 @@ def test_a_ledger_that_was_lost_is_not_begun_anew(site: tuple[SiteConfig, SiteSt
     config, state = site
     ledger(config, state).charge("run", "statistics", 0.5)
     record_participation(state, "run", "north", ["a" * 32])
+    for path in state.folder.glob(f"{LEDGER}*"):
+        path.unlink()
+    with pytest.raises(LedgerError, match="lost"):
+        ledger(config, state).spent()
+
+
+def test_a_count_that_a_run_was_told_is_a_trace_too(site: tuple[SiteConfig, SiteState]) -> None:
+    config, state = site
+    ledger(config, state).record("run", "count told", {})
+    state.write(f"{WORKER}/run/registered.json", b"40")
     for path in state.folder.glob(f"{LEDGER}*"):
         path.unlink()
     with pytest.raises(LedgerError, match="lost"):

@@ -15,6 +15,7 @@ from client.rights.participation import runs_of
 from client.site.config import load_site
 from client.site.describe import describe_site
 from client.site.state import SiteState
+from client.statistics.answers import AnswerRefused
 from client.worker.site_worker import SiteWorker
 from server.federation import run_federation
 from server.history import RoundRecord
@@ -149,3 +150,44 @@ def test_statistics_are_those_that_describe_shows(hospital: Hospital) -> None:
         again = describe_site(config, state, progress, "north", size=64)
     assert again.message == shown.message
     assert "stored answer" in again.text
+
+
+def _excluded_in_training(worker: SiteWorker, state: SiteState) -> None:
+    trained = set(worker._training_patients())
+    exclude(state, next(str(p) for p in range(40) if state.patient(str(p)) in trained))
+
+
+def test_another_run_is_told_the_count_from_before_an_exclusion(
+    hospital: Hospital, small_config: Callable[..., Config]
+) -> None:
+    worker, state = hospital("paulista")
+    joined = worker.join().fields["examples"]
+    _excluded_in_training(worker, state)
+    config = worker._config
+    later = SiteWorker(config, state, small_config(), run="run-2", federation="north")
+    assert later.join().fields["examples"] == joined
+    assert later._prepared is not None
+    assert (later._prepared.table["split"] == "train").sum() < joined
+    with RunProgress(Console(stderr=True)) as progress:
+        shown = describe_site(config, state, progress, "north", size=64)
+    assert shown.message["join"]["examples"] == joined
+    assert f"{joined} training photographs" in shown.text
+    elsewhere = SiteWorker(config, state, small_config(), run="run-3", federation="south")
+    with pytest.raises(AnswerRefused):
+        elsewhere.join()
+
+
+def test_joining_settles_what_round_0_is_told(hospital: Hospital) -> None:
+    """Else a patient who is excluded between the two calls would be the difference between them."""
+    worker, state = hospital("paulista")
+    joined = worker.join().fields["examples"]
+    _excluded_in_training(worker, state)
+    assert worker.statistics().fields["statistics"]["records"] == joined
+
+
+def test_answers_that_were_deleted_are_missed(hospital: Hospital) -> None:
+    worker, state = hospital("paulista")
+    worker.join()
+    assert state.remove("answers/statistics.json")
+    with pytest.raises(DataError, match="missing from its records"):
+        worker.statistics()
