@@ -17,7 +17,8 @@ from client.check import verdict as judging
 from client.check.contradictions import contradictions
 from client.check.copies import Copies
 from client.check.duplicates import near
-from client.check.finding import Finding
+from client.check.finding import Finding, place_in
+from client.check.finding_rows import write_findings
 from client.check.measure import measure
 from client.check.measurement import Measurement
 from client.check.notes import find_all, identifier_findings, length_findings, masked_table, note_summary
@@ -29,22 +30,28 @@ from client.check.verdict import Verdict, ordered
 from client.data.duplicates import identical_photographs
 from client.rights.exclude import excluded
 from client.site.config import SiteConfig
-from client.site.contents import MEASUREMENTS
-from client.site.prepare import split_of
+from client.site.contents import FOUND, MEASUREMENTS, QUARANTINE
+from client.site.prepare import keep_back, split_of
 from client.site.state import SiteState
 from shared_model.config import load_config
-from shared_model.errors import DataError, FedFundusError
+from shared_model.errors import DataError
 from shared_model.records import TEXT
 
 Progress = Callable[[str, int, int], None]  # what is done, how many of how many
+
+_SHARED = {"text": "notes and findings", "structured": "structured values"}
+_DAMAGED = (
+    "What earlier checks had measured was damaged; it was removed, and the photographs were measured again."
+)
+_OUTDATED = "The rows that the last check had set aside were removed from the quarantine: these data are not those."
 
 
 @dataclass(frozen=True)
 class CheckResult:
     """Everything check has to say. findings: as they are shown, the gravest first; source: the table's name.
 
-    summary, estimate: None where the data could not be read, or nobody asked. error: what the adapter said, with
-    places that stay on this screen. notices: the adapter's sentences.
+    summary, estimate: None where the data could not be read, or nobody asked. notices: sentences for a person, the
+    adapter's first.
     """
 
     site: str
@@ -53,7 +60,6 @@ class CheckResult:
     findings: list[Finding]
     summary: Summary | None = None
     estimate: estimation.Estimate | None = None
-    error: FedFundusError | None = None
     notices: tuple[str, ...] = ()
 
     @property
@@ -73,20 +79,42 @@ def run_check(
     """
     report = progress or (lambda what, done, total: None)
     try:
-        read = load(config.folder, config.data.adapter, options=config.options, mask_identifiers=False)
+        read = load(
+            config.folder,
+            config.data.adapter,
+            options=config.options,
+            mask_identifiers=False,
+            allow_empty=True,  # then the quarantine says why
+        )
     except DataError as error:
-        return _unreadable(config, error)
+        return _unreadable(config, state, error)
     loaded, left_out = _without_excluded(read, state)
     table = loaded.table
-    by_path = measure(
-        list(table["image_path"]),
-        processes=config.resources.processes or None,
-        journal=state.journal(MEASUREMENTS),
-        progress=lambda done, total: report("photographs", done, total),
-    )
+    by_path, said = _measured(list(table["image_path"]), config, state, report)
+    loaded = replace(loaded, notices=[*loaded.notices, *said])
     measured = {r: by_path[p] for r, p in zip(table["record_id"], table["image_path"], strict=True)}
     write_quarantine(state, quarantined(loaded, unreadable_rows(table, measured)))
     return _judged(config, state, loaded, measured, left_out, report, estimate)
+
+
+def _measured(
+    paths: list[str], config: SiteConfig, state: SiteState, report: Progress
+) -> tuple[dict[str, Measurement], list[str]]:
+    """The measurements by path, and what a person should know of them."""
+
+    def once() -> dict[str, Measurement]:
+        return measure(
+            paths,
+            processes=config.resources.processes or None,
+            journal=state.journal(MEASUREMENTS),
+            progress=lambda done, total: report("photographs", done, total),
+        )
+
+    try:
+        return once(), []
+    except DataError:  # of the journal, which only saves reading the photographs again
+        state.remove(MEASUREMENTS)
+        return once(), [_DAMAGED]
 
 
 def _judged(
@@ -105,20 +133,25 @@ def _judged(
     lost = unreadable_rows(loaded.table, measured)
     usable = loaded.table[~loaded.table["record_id"].isin(lost)].reset_index(drop=True)
     digests = {record: m.sha256 for record, m in measured.items() if m.sha256 and not m.problem}
-    usable, torn = _split(usable, config, state, digests)
-    findings += [*torn, *contradictions(replace(loaded, table=usable))]
-    findings += _copies(usable, loaded, measured, digests, report)
+    if len(usable):
+        usable, torn = _split(usable, config, state, digests)
+        findings += [*torn, *contradictions(replace(loaded, table=usable))]
+        findings += _copies(usable, loaded, measured, digests, report)
     used = masked_table(usable, found) if config.policy.mask_identifiers else usable
+    used = keep_back(used, config.policy.share)
     notes = note_summary(used, load_config(preset).model.text)
-    summary = summarise(loaded, used, measured, notes, excluded=left_out)
+    kept_back = tuple(what for name, what in _SHARED.items() if name not in config.policy.share)
+    summary = summarise(loaded, used, measured, notes, excluded=left_out, kept_back=kept_back)
     findings += length_findings(loaded, notes)
-    findings += [*judging.blocking(summary, config.policy.minimum_cell), *judging.shortcomings(summary)]
+    findings += judging.shortcomings(summary)
+    findings += judging.blocking(summary, config.policy.minimum_cell, findings)
     made = None
-    if estimate:
+    if estimate and len(usable):
         report(f"a few training steps of preset {preset}", 0, 1)
         made = estimation.estimate(preset, summary.sides["validation"][1], state)
         report(f"a few training steps of preset {preset}", 1, 1)
         findings += estimation.findings(made)
+    write_findings(state, findings, loaded)
     return CheckResult(
         config.site.name,
         loaded.source,
@@ -130,16 +163,23 @@ def _judged(
     )
 
 
-def _unreadable(config: SiteConfig, error: DataError) -> CheckResult:
+def _unreadable(config: SiteConfig, state: SiteState, error: DataError) -> CheckResult:
     finding = Finding(
         "data_unusable",
         "blocks",
         error.what,
-        "the data folder",
+        place_in(config.folder, error.where),
         0,
-        "The message below the verdict says where.",
+        error.fix.replace(str(config.folder), "the data folder"),
     )
-    return CheckResult(config.site.name, "", judging.decide(None, [finding]), [finding], error=error)
+    removed = [state.remove(QUARANTINE), state.remove(FOUND)]
+    return CheckResult(
+        config.site.name,
+        "",
+        judging.decide(None, [finding]),
+        [finding],
+        notices=(_OUTDATED,) if any(removed) else (),
+    )
 
 
 def _without_excluded(loaded: Loaded, state: SiteState) -> tuple[Loaded, int]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from client.adapters import Loaded
 from client.check.finding import Finding, place_of
+from client.check.wording import counted, worded
 from client.data.plausible import impossible_durations
 
 AGE_SPREAD = 15.0  # years between rows of a patient whose visits are not known
@@ -25,7 +26,7 @@ def contradictions(loaded: Loaded) -> list[Finding]:
     """Findings of every rule that some record breaks."""
     table = loaded.table
     findings = []
-    for kind, (rule, what, fix) in _RULES.items():
+    for kind, (rule, of, what, fix) in _RULES.items():
         broken = rule(table)
         records = tuple(table.loc[broken.to_numpy(dtype=bool), "record_id"])
         if records:
@@ -34,7 +35,12 @@ def contradictions(loaded: Loaded) -> list[Finding]:
                 Finding(
                     kind=kind,
                     level="warning",
-                    what=what.format(n=len(records), patients=patients),
+                    what=worded(
+                        what,
+                        len(records) if of == "rows" else patients,
+                        rows=counted(len(records), "row"),
+                        patients=counted(patients, "patient"),
+                    ),
                     where=place_of(records, loaded.source, loaded.lines),
                     count=len(records),
                     fix=fix,
@@ -109,46 +115,60 @@ def _true(mask: pd.Series) -> pd.Series:
 
 
 _LOOK = "Look at these rows at the source and correct what is wrong; nothing is removed for it."
-_RULES: dict[str, tuple[_Rule, str, str]] = {
+# Rule; what the sentence counts first, "rows" or "patients"; the sentence; what to do.
+_RULES: dict[str, tuple[_Rule, str, str, str]] = {
     "flag_against_grade": (
         _flag_against_grade,
-        "{n} rows have a diabetic_retinopathy flag that contradicts their ICDR grade.",
+        "rows",
+        "{n} [row has|rows have] a diabetic_retinopathy flag that contradicts [its|their] ICDR grade.",
         "Correct flag or grade. Training uses the grade; the note is written from the flag.",
     ),
     "grades_disagree": (
         _grades_disagree,
-        "{n} rows have an ICDR and an SDRG grade that cannot both be right (none on one scale only).",
+        "rows",
+        "{n} [row has|rows have] an ICDR and an SDRG grade that cannot both be right (none on one scale only).",
         _LOOK,
     ),
     "eye_graded_twice": (
         _eye_graded_twice,
-        "{n} rows of {patients} patients give one eye of one visit different grades.",
+        "rows",
+        "{n} [row|rows] of {patients} [gives|give] one eye of one visit different grades.",
         "Let a grader decide; if they are different visits, map the visit's column.",
     ),
     "eye_twice": (
         _eye_twice,
-        "{patients} patients have both photographs of a visit called the same eye, and none the other ({n} rows).",
+        "patients",
+        "{n} [patient has|patients have] both photographs of a visit called the same eye, and none the other ({rows}).",
         "See whether one of them is the other eye; two photographs of one eye are fine as they are.",
     ),
-    "two_sexes": (_two_sexes, "{patients} patients are recorded with two sexes ({n} rows).", _LOOK),
+    "two_sexes": (
+        _two_sexes,
+        "patients",
+        "{n} [patient is|patients are] recorded with two sexes ({rows}).",
+        _LOOK,
+    ),
     "ages_apart": (
         _ages_apart,
-        "{patients} patients have ages too far apart for one visit, or for one patient ({n} rows).",
+        "patients",
+        "{n} [patient has|patients have] ages too far apart for one visit, or for one patient ({rows}).",
         "See whether two patients share an id.",
     ),
     "age_against_dates": (
         _age_against_dates,
-        "{patients} patients grow younger, or older than the years between their visits ({n} rows).",
+        "patients",
+        "{n} [patient grows|patients grow] younger, or older than the years between their visits ({rows}).",
         "See whether two patients share an id, or a date or an age is wrong.",
     ),
     "duration_longer_than_age": (
         impossible_durations,
-        "{n} rows say that diabetes is older than the patient.",
+        "rows",
+        "{n} [row says|rows say] that diabetes is older than the patient.",
         "Correct age or duration; the duration is treated as missing.",
     ),
     "insulin_without_diabetes": (
         _insulin_without_diabetes,
-        "{n} rows record insulin for a patient without diabetes.",
+        "rows",
+        "{n} [row records|rows record] insulin for a patient without diabetes.",
         _LOOK,
     ),
 }

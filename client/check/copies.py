@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import pandas as pd
 
 from client.check.finding import Finding
+from client.check.wording import counted
 
 Groups = Sequence[Sequence[str]]
 
@@ -99,11 +100,10 @@ class Copies:
 
     def _finding(self, kind: str, groups: Sequence[Sequence[str]], what: str, fix: str) -> Finding:
         rows = tuple(record for group in groups for record in group)
-        pairs = "group" if len(groups) == 1 else "groups"
         return Finding(
             kind=kind,
             level="warning",
-            what=f"{len(groups)} {pairs} of {what} ({len(rows)} photographs).",
+            what=f"{counted(len(groups), 'group')} of {what} ({counted(len(rows), 'photograph')}).",
             where=self._places(groups) or self._source,
             count=len(groups),
             fix=fix,

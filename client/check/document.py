@@ -27,6 +27,7 @@ def document(result: CheckResult) -> dict[str, Any]:
         "verdict": {"exit_code": result.exit_code, "lines": list(result.verdict.lines)},
         "counts": result.summary.document() if result.summary else None,
         "findings": [_finding(finding) for finding in result.findings],
+        "notices": list(result.notices),
         "estimate": estimation.document(result.estimate) if result.estimate else None,
     }
 

@@ -8,7 +8,6 @@ only the light of the same flash does. Two photographs of one eye are therefore 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -45,15 +44,6 @@ class Pair:
     first: int
     second: int
     likeness: float  # the fine correlation, 0 to 1
-
-
-def identical(measurements: Sequence[Measurement]) -> list[tuple[int, ...]]:
-    """Places of readable photographs with the same bytes, each group in order, groups by their first."""
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, measurement in enumerate(measurements):
-        if not measurement.problem:
-            places[measurement.sha256].append(place)
-    return [tuple(group) for group in places.values() if len(group) > 1]
 
 
 def near(measurements: Sequence[Measurement], progress: Progress | None = None) -> list[Pair]:

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from client.check.finding import Finding
+from client.check.wording import counted
 from client.site.state import SiteState
 from shared_model.config import Config, load_config
 from shared_model.errors import DataError
@@ -71,9 +72,10 @@ class Estimate:
         return [
             f"Preset {self.preset} on this machine: about {duration(self.round_seconds)} a round and "
             f"{self.peak_bytes / _GB:.1f} GB of memory ({self.free_bytes / _GB:.1f} GB were free).",
-            f"Measured: {self.steps} training step(s) of {self.batch_size} photographs, {self.step_seconds:.2f} s "
-            f"each, and grading, {self.grading_seconds:.3f} s a photograph, on noise, with {self.threads} thread(s). "
-            f"Extrapolated: {self.local_steps} steps and {self.validated} validation photographs. "
+            f"Measured: {counted(self.steps, 'training step')} of {counted(self.batch_size, 'photograph')}, "
+            f"{self.step_seconds:.2f} s each, and grading, {self.grading_seconds:.3f} s a photograph, on noise, with "
+            f"{counted(self.threads, 'thread')}. Extrapolated: {counted(self.local_steps, 'step')} and "
+            f"{counted(self.validated, 'validation photograph')}. "
             "Reading photographs and sending parameters are not in it.",
         ]
 

@@ -6,8 +6,10 @@ mail to a stranger: lines and columns, never a name, an identifier, a path or a 
 at the site.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Level = Literal["blocks", "costs_rows", "warning", "note"]
@@ -15,6 +17,7 @@ LEVELS: tuple[Level, ...] = ("blocks", "costs_rows", "warning", "note")
 """From what stops a site to what is merely worth knowing: the order in which findings are shown."""
 
 SHOWN_LINES = 8
+_TOP = r"{folder}/([^/,:]+\.(?:csv|tsv|txt|json|parquet|pq|toml))(, line [0-9]+)?"
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Finding:
     count: int
     fix: str
     rows: tuple[str, ...] = ()
-    lines: tuple[int, ...] = ()  # of the source table, all of them; filled in from rows where it is empty
+    # Of the source table, all of them; one for each of rows where there are as many, else in order.
+    lines: tuple[int, ...] = ()
 
 
 def place(table: str, lines: Iterable[int], column: str = "") -> str:
@@ -45,3 +49,9 @@ def place(table: str, lines: Iterable[int], column: str = "") -> str:
 def place_of(records: Iterable[str], table: str, lines: Mapping[str, int], column: str = "") -> str:
     """`place` for records, by the lines they were read from; a record of unknown line is left out."""
     return place(table, (lines[record] for record in records if record in lines), column)
+
+
+def place_in(folder: Path, where: str) -> str:
+    """What may be passed on of an error's `where`: a table at the top of the data folder and its line."""
+    found = re.match(_TOP.format(folder=re.escape(str(folder))), where)
+    return "".join(part or "" for part in found.groups()) if found else "the data folder"

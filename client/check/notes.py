@@ -17,6 +17,7 @@ import pandas as pd
 from client.adapters import Loaded
 from client.adapters.notes import NO_ABNORMALITY
 from client.check.finding import Finding, place_of
+from client.check.wording import counted, worded
 from client.data.identifiers import KINDS, Identifier, find, mask
 from client.data.notes import mask_grade
 from shared_model.records import TEXT
@@ -97,9 +98,9 @@ def note_summary(table: pd.DataFrame, config: TextEncoderConfig) -> NoteSummary:
 def length_findings(loaded: Loaded, summary: NoteSummary) -> list[Finding]:
     """What the model will not read, as findings."""
     findings = []
-    counted = f"Counted with {summary.tokenizer}."
+    how = f"Counted with {summary.tokenizer}."
     if summary.tokenizer == "the packaged vocabulary":
-        counted += " It cuts words it does not know into letters: the encoder's own would count fewer tokens."
+        how += " It cuts words it does not know into letters: the encoder's own would count fewer tokens."
     for kind, cut, who in (
         ("note_cut_by_encoder", summary.read, "the text encoder reads no further"),
         ("note_cut_by_fusion", summary.kept, "only that many go on to be joined with photograph and form"),
@@ -109,8 +110,17 @@ def length_findings(loaded: Loaded, summary: NoteSummary) -> list[Finding]:
                 Finding(
                     kind=kind,
                     level="note",
-                    what=f"{cut.notes} of {summary.notes} notes are longer than {cut.limit} tokens; {who}, "
-                    f"so {cut.tokens} tokens ({cut.share:.1%} of all) are lost. {counted}",
+                    what=worded(
+                        "{n} of {notes} [is|are] longer than {limit} tokens; {who}, "
+                        "which loses {lost} ({share:.1%} of all). {how}",
+                        cut.notes,
+                        notes=counted(summary.notes, "note"),
+                        limit=cut.limit,
+                        who=who,
+                        lost=counted(cut.tokens, "token"),
+                        share=cut.share,
+                        how=how,
+                    ),
                     where=loaded.source,
                     count=cut.notes,
                     fix="Nothing need be done; if what matters stands at the end of the notes, shorten them.",
@@ -159,7 +169,13 @@ def identifier_findings(
         Finding(
             kind="identifier_in_note",
             level="warning",
-            what=f"{len(records[kind])} notes hold {_WORDS[kind]} ({places[kind]} places). {treatment}.",
+            what=worded(
+                "{n} [note holds|notes hold] {what} ({places}). {treatment}.",
+                len(records[kind]),
+                what=_WORDS[kind],
+                places=counted(places[kind], "place"),
+                treatment=treatment,
+            ),
             where=place_of(records[kind], loaded.source, loaded.lines),
             count=len(records[kind]),
             fix=fix,

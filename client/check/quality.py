@@ -93,25 +93,25 @@ def _strangeness(measurement: Measurement, pixels: Floats) -> str:
     over_green = measurement.red / (measurement.green + 1)
     over_blue = measurement.red / (measurement.blue + 1)
     if measurement.warm < WARM or over_green < RED_OVER_GREEN or over_blue < RED_OVER_BLUE:
-        return "its colours are not those of a retina"
+        return "the colours are not those of a retina"
     roughness = _roughness(pixels)
     if _structure(pixels) < LEAST_STRUCTURE or roughness < SMOOTH:
         return "neither a disc nor vessels are to be seen"
     if roughness > ROUGH:
-        return "its brightness is not smooth"
+        return "the brightness is not smooth"
     if measurement.lit <= BORDERLESS:
         return _strange_border(measurement, pixels)
     if over_green < BORDERLESS_RED_OVER_GREEN or over_blue < BORDERLESS_RED_OVER_BLUE:
-        return "it has no dark border, and its colours are not certainly those of a retina"
+        return "there is no dark border, and the colours are not certainly those of a retina"
     return ""
 
 
 def _strange_border(measurement: Measurement, pixels: Floats) -> str:
     shape = _shape(round(min(max(measurement.aspect, 0.2), 5.0), 2))
     if _roundness(pixels, shape) < ROUND:
-        return "its field of view is not round"
+        return "the field of view is not round"
     if _rim(pixels, shape) < RIM:
-        return "its light fades towards the rim"
+        return "the light fades towards the rim"
     return ""
 
 

@@ -10,16 +10,18 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import pandas as pd
 
 from client.adapters import Loaded
 from client.check.finding import Finding, place
+from client.check.wording import worded
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a reason amounts to: `marks` are words of the adapter's reason."""
+    """What a reason amounts to: `marks` are words of the adapter's reason, `what` is as for `worded`."""
 
     name: str
     marks: tuple[str, ...]
@@ -27,69 +29,120 @@ class _Kind:
     fix: str
 
 
+class _Rows(TypedDict):
+    rows: tuple[str, ...]
+    lines: tuple[int, ...]
+
+
 _REFUSED = (
     _Kind(
         "row_ragged",
         ("the row has", "the line is"),
-        "rows do not have as many cells as the header",
+        "{n} [row does|rows do] not have as many cells as the header",
         "Put text that holds the separator into quotation marks and export the table again.",
     ),
     _Kind(
         "photograph_missing",
         ("photograph is absent",),
-        "rows name a photograph that is not in the folder",
+        "{n} [row names|rows name] a photograph that is not in the folder",
         "Copy the photographs into the folder, or correct their names in the table.",
     ),
     _Kind(
         "photograph_named_twice",
         ("already named",),
-        "rows name a photograph that an earlier row already has",
+        "{n} [row names|rows name] a photograph that an earlier row already has",
         "Keep the row that is right; one photograph is one record.",
+    ),
+    _Kind(
+        "record_named_twice",
+        ("is already in", "same SOPInstanceUID"),
+        "{n} [row or file has|rows or files have] the same id as an earlier one",
+        "Keep the one that is right, or give the other an id of its own.",
+    ),
+    _Kind(
+        "label_of_other_eye",
+        ("the other eye",),
+        "{n} [photograph is|photographs are] of the other eye than [its row|their rows] in the labels",
+        "See which is right, header or labels, and correct the other.",
+    ),
+    _Kind(
+        "labels_contradict",
+        ("two different things",),
+        "of {n} [photograph|photographs] the labels say two different things",
+        "Keep the row of the labels that is right.",
+    ),
+    _Kind(
+        "split_contradicts_row",
+        ("in another split", "the split is"),
+        "{n} [row has|rows have] a split that is unknown, or another than the patient's other rows",
+        "Give all rows of a patient one split: train, validation or test.",
+    ),
+    _Kind(
+        "patient_not_in_name",
+        ("patient_pattern",),
+        "{n} [row names|rows name] a photograph whose name holds no patient",
+        "Correct the name, or patient_pattern in site.toml.",
+    ),
+    _Kind(
+        "photograph_ambiguous",
+        ("several photographs",),
+        "{n} [row names|rows name] a photograph of which the folders hold several",
+        "Write the folder into the table too, or give the photographs different names.",
+    ),
+    _Kind(
+        "photograph_of_other_kind",
+        ("not a DICOM file", "not a colour fundus photograph"),
+        "{n} [entry is|entries are] not of a photograph that can be used",
+        "Nothing need be done where they are something else; `fedfundus-site quarantine` lists them.",
     ),
     _Kind(
         "grade_unreadable",
         ("the grade is",),
-        "rows have a grade that is none of 0 to 4",
+        "{n} [row has|rows have] a grade that is none of 0 to 4",
         "Correct the grade, or leave the cell empty where there is none.",
     ),
     _Kind(
         "id_missing",
         ("missing",),
-        "rows do not say which patient or which photograph they are about",
+        "{n} [row does not say which patient or which photograph it is|rows do not say which patient or which "
+        "photograph they are] about",
         "Fill in the column; a patient without an id cannot be kept apart from others.",
     ),
 )
-_OTHER = _Kind("row_unusable", (), "rows cannot be used", "See their reasons: fedfundus-site quarantine.")
+_OTHER = _Kind(
+    "row_unusable", (), "{n} [row|rows] cannot be used", "See their reasons: fedfundus-site quarantine."
+)
 
 _UNREAD = (
     _Kind(
         "duration_longer_than_age",
         ("longer than",),
-        "values of {column} say that diabetes is older than the patient; treated as missing",
+        "{n} [value of {column} says|values of {column} say] that diabetes is older than the patient; "
+        "treated as missing",
         "Correct age or duration.",
     ),
     _Kind(
         "value_out_of_range",
         ("outside",),
-        "values of {column} are impossible ({reason}); treated as missing",
+        "{n} [value of {column} is|values of {column} are] impossible ({reason}); treated as missing",
         "Correct them at the source.",
     ),
     _Kind(
         "code_unknown",
         ("code", "neither yes nor no"),
-        "values of {column} are no code of this column ({reason}); treated as missing",
+        "{n} [value of {column} is|values of {column} are] no code of this column ({reason}); treated as missing",
         "Correct them, or add the code to the column's mapping in site.toml.",
     ),
     _Kind(
         "number_unreadable",
         ("not a number",),
-        "values of {column} are not numbers; treated as missing",
+        "{n} [value of {column} is not a number|values of {column} are not numbers]; treated as missing",
         "Write a number, or leave the cell empty.",
     ),
     _Kind(
         "date_unreadable",
         ("date",),
-        "values of {column} cannot be read as dates ({reason}); treated as missing",
+        "{n} [value|values] of {column} cannot be read as [a date|dates] ({reason}); treated as missing",
         "Correct them, or set the column's date format in site.toml.",
     ),
 )
@@ -98,7 +151,7 @@ _AGE = re.compile(r"(?:^|[^a-z])(?:age|idade)(?:[^a-z]|$)", re.IGNORECASE)
 _UNREAD_OTHER = _Kind(
     "value_unreadable",
     (),
-    "values of {column} cannot be read ({reason}); treated as missing",
+    "{n} [value|values] of {column} cannot be read ({reason}); treated as missing",
     "Correct them at the source.",
 )
 
@@ -121,12 +174,11 @@ def _refused(problems: pd.DataFrame, source: str) -> list[Finding]:
         Finding(
             kind=kind.name,
             level="costs_rows",
-            what=f"{found['row'].nunique()} {kind.what}; they are set aside.",
+            what=worded(f"{kind.what}; [it is|they are] set aside.", found["row"].nunique()),
             where=place(source, found["row"], column),
             count=int(found["row"].nunique()),
             fix=kind.fix,
-            rows=tuple(found["record"]),
-            lines=tuple(sorted(set(found["row"]))),
+            **_rows(found),
         )
         for (kind, column), found in grouped.items()
     ]
@@ -141,15 +193,20 @@ def _unread(unread: pd.DataFrame, source: str) -> list[Finding]:
             Finding(
                 kind="age_out_of_range" if aged else kind.name,
                 level="warning",
-                what=f"{len(found)} {kind.what.format(column=column, reason=reason)}.",
+                what=worded(f"{kind.what}.", len(found), column=column, reason=reason),
                 where=place(source, found["row"], str(column)),
                 count=len(found),
                 fix=kind.fix,
-                rows=tuple(found["record"]),
-                lines=tuple(sorted(set(found["row"]))),
+                **_rows(found),
             )
         )
     return findings
+
+
+def _rows(found: pd.DataFrame) -> _Rows:
+    """The records of a problem table and their lines, in the same order, a line once."""
+    once = found.drop_duplicates("row").sort_values("row")
+    return {"rows": tuple(once["record"]), "lines": tuple(int(line) for line in once["row"])}
 
 
 def _unclaimed(loaded: Loaded) -> list[Finding]:
@@ -160,7 +217,11 @@ def _unclaimed(loaded: Loaded) -> list[Finding]:
         Finding(
             kind="photograph_without_row",
             level="warning",
-            what=f"{count} photographs in the folder are named by no row of the table; they are not used.",
+            what=worded(
+                "{n} [photograph in the folder is|photographs in the folder are] named by no row of the table; "
+                "[it is|they are] not used.",
+                count,
+            ),
             where="the folder of photographs",
             count=count,
             fix="Add their rows, or move them out of the folder; `fedfundus-site quarantine` lists them.",

@@ -15,6 +15,7 @@ from rich.text import Text
 from client.check.check import CheckResult
 from client.check.finding import Finding
 from client.check.summary import Summary
+from client.check.wording import counted, worded
 from shared_model.records import SPLITS
 
 WIDTH = 100
@@ -43,28 +44,34 @@ def show(result: CheckResult, console: Console) -> None:
     console.print()
     for line in result.verdict.lines:
         console.print(Text(line, style="bold" if line is result.verdict.join else ""))
-    if result.error is not None:
-        console.print(Text(str(result.error)))
     if result.summary:
         console.print()
         console.print(_counts(result.summary))
     if result.findings:
         console.print()
         console.print(_findings(result.findings))
+    for notice in result.notices:
+        console.print(Text(f"notice: {notice}"))
     for sentence in result.estimate.sentences() if result.estimate else ():
         console.print(Text(sentence))
+    if any(finding.rows for finding in result.findings):
+        console.print(
+            Text(
+                "Which rows a finding is about: fedfundus-site quarantine --warnings (it names patients, too)."
+            )
+        )
     if result.summary and result.summary.rows_set_aside:
         console.print(
-            Text("Which rows, and why: fedfundus-site quarantine (it names patients; keep it here).")
+            Text("Rows set aside, and why: fedfundus-site quarantine (it names patients; keep it here).")
         )
 
 
 def counts(summary: Summary) -> list[tuple[str, str]]:
     """What the site has, as (what, how much)."""
-    sides = ", ".join(f"{side} {summary.sides[side][0]:,} patients" for side in SPLITS)
+    sides = ", ".join(f"{side} {counted(summary.sides[side][0], 'patient')}" for side in SPLITS)
     shown = [
-        ("rows", f"{summary.rows:,}, of which {summary.rows_set_aside:,} are set aside"),
-        ("photographs", f"{summary.photographs:,} of {summary.patients:,} patients"),
+        ("rows", f"{summary.rows:,}, " + worded("of which {n} [is|are] set aside", summary.rows_set_aside)),
+        ("photographs", f"{summary.photographs:,} of {counted(summary.patients, 'patient')}"),
         ("visits", "not recorded" if summary.visits is None else f"{summary.visits:,}"),
         ("split", sides),
         *((f"{task.upper()} 0 to 4", _grades(summary, task)) for task in summary.grades),
@@ -72,9 +79,16 @@ def counts(summary: Summary) -> list[tuple[str, str]]:
         ("missing", _missing(summary)),
         ("notes", _notes(summary)),
     ]
+    if summary.kept_back:
+        shown.append(("kept back", f"{' and '.join(summary.kept_back)}, by the site's own policy"))
     if summary.excluded:
         shown.append(
-            ("excluded", f"{summary.excluded:,} patients, at their request; they are counted nowhere")
+            (
+                "excluded",
+                worded(
+                    "{n} [patient|patients], at their request; they are counted nowhere", summary.excluded
+                ),
+            )
         )
     return shown
 
@@ -133,9 +147,10 @@ def _notes(summary: Summary) -> str:
     if not notes.notes:
         return "none"
     return (
-        f"{notes.notes:,} ({notes.different:,} different), {notes.missing:,} records without; "
-        f"{notes.no_abnormality:,} state that nothing was found, {notes.state_grade:,} state the grade "
-        f"(grading does not read those sentences); tokens: median {notes.median:,}, longest {notes.longest:,}"
+        f"{notes.notes:,} ({notes.different:,} different), {counted(notes.missing, 'record')} without; "
+        + worded("{n} [states|state] that nothing was found, ", notes.no_abnormality)
+        + worded("{n} [states|state] the grade ", notes.state_grade)
+        + f"(grading does not read those sentences); tokens: median {notes.median:,}, longest {notes.longest:,}"
     )
 
 

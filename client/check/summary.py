@@ -35,7 +35,7 @@ class Summary:
     visits: None where no row says which visit it is of. grades: task -> photographs by grade. findings: name ->
     (positive, recorded). missing: field -> records without it. sides: split -> (patients, photographs).
     brightness: photographs by level, in bins of 8. structured: records with any structured value but the eye.
-    excluded: patients left out at their request.
+    excluded: patients left out at their request. kept_back: what the site's policy does not share, counted as absent.
     """
 
     rows: int
@@ -53,6 +53,7 @@ class Summary:
     cameras: int
     excluded: int
     notes: NoteSummary
+    kept_back: tuple[str, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -80,8 +81,9 @@ def summarise(
     notes: NoteSummary,
     *,
     excluded: int,
+    kept_back: tuple[str, ...] = (),
 ) -> Summary:
-    """loaded: as read; table: the records that can be used, with splits where they could be drawn."""
+    """loaded: as read; table: the records as they would be used, with splits where they could be drawn."""
     rows = len(set(loaded.quarantine["row"])) + len(loaded.table)
     per_side = {side: table[table["split"] == side] for side in SPLITS}
     return Summary(
@@ -100,6 +102,7 @@ def summarise(
         cameras=table["camera"].nunique(),
         excluded=excluded,
         notes=notes,
+        kept_back=kept_back,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from client.check.finding import LEVELS, Finding
 from client.check.summary import Summary
+from client.check.wording import counted, worded
 
 READY, WARNINGS, CANNOT = 0, 1, 2
 # Of the warnings, those that no training is the worse for.
@@ -50,8 +51,13 @@ def decide(summary: Summary | None, findings: Sequence[Finding]) -> Verdict:
     return Verdict(code, join, _has(summary), _first(listed))
 
 
-def blocking(summary: Summary, minimum: int) -> list[Finding]:
-    """Findings of what keeps a site that has records from joining; minimum: patients its policy asks for."""
+def blocking(summary: Summary, minimum: int, findings: Sequence[Finding]) -> list[Finding]:
+    """Findings of what keeps a site from joining.
+
+    minimum: patients its policy asks for; findings: all others, of which the gravest says what to mend first.
+    """
+    if not summary.photographs:
+        return [_nothing_usable(summary, findings)]
     patients, _ = summary.sides["train"]
     if patients == 0:
         return [
@@ -65,13 +71,24 @@ def blocking(summary: Summary, minimum: int) -> list[Finding]:
         return [
             _block(
                 "too_few_patients",
-                f"only {patients} patients are left to train on, and the site's own policy gives no figure of "
-                f"fewer than {minimum}.",
+                worded("only {n} [patient is|patients are] left to train on", patients)
+                + f", and the site's own policy gives no figure of fewer than {minimum}.",
                 "Add patients, or lower minimum_cell under [policy] in site.toml.",
                 patients,
             )
         ]
     return []
+
+
+def _nothing_usable(summary: Summary, findings: Sequence[Finding]) -> Finding:
+    costs = [finding for finding in ordered(findings) if finding.level in ("blocks", "costs_rows")]
+    what = worded("[the one row there is|none of the {n} rows] can[not|] be used.", summary.rows)
+    if not summary.rows:
+        what = "no record of a patient who may be used is left."
+    if not costs:
+        return _block("no_usable_row", what, "Add data of patients who are not excluded.")
+    first = costs[0]
+    return Finding("no_usable_row", "blocks", what, first.where, summary.rows, f"{first.what} {first.fix}")
 
 
 def shortcomings(summary: Summary) -> list[Finding]:
@@ -83,32 +100,45 @@ def shortcomings(summary: Summary) -> list[Finding]:
             "No photograph has an ICDR grade: the site trains without grading, and nothing can be graded on it.",
             "Add the grades if there are any.",
         ),
-        (
-            summary.sides["test"][0] == 0,
-            "no_test_patients",
-            "No patient is left to test on: the model's quality at this site will not be known.",
-            "Add patients, or leave more of them to the test ([split] in site.toml).",
+        *(
+            (
+                summary.sides[side][0] == 0,
+                f"no_{side}_patients",
+                f"No patient is left to {purpose}.",
+                f"Add patients, or leave more of them to the {side} ([split] in site.toml, or split.csv).",
+            )
+            for side, purpose in _PURPOSES.items()
         ),
     ]
     absent = [
-        (
-            summary.notes.notes == 0,
-            "no_notes",
-            "There are no notes: the site takes part without them.",
-            "Nothing need be done; map a column of notes if there is one.",
-        ),
+        (summary.notes.notes == 0, "no_notes", "notes", "map a column of notes if there is one"),
         (
             summary.structured == 0,
             "no_structured_values",
-            "There are no structured values beside the eye: the site takes part without them.",
-            "Nothing need be done; map their columns if there are any.",
+            "structured values beside the eye",
+            "map their columns if there are any",
         ),
     ]
     count = summary.photographs
     return [
         *(Finding(kind, "warning", what, "", count, fix) for holds, kind, what, fix in found if holds),
-        *(Finding(kind, "note", what, "", count, fix) for holds, kind, what, fix in absent if holds),
+        *(_absent(kind, what, fix, summary) for holds, kind, what, fix in absent if holds),
     ]
+
+
+_PURPOSES = {
+    "validation": "validate on: this site has no say in when training stops",
+    "test": "test on: the model's quality at this site will not be known",
+}
+
+
+def _absent(kind: str, what: str, fix: str, summary: Summary) -> Finding:
+    """The note that the site lacks something, or keeps it back."""
+    if any(what.startswith(kept.partition(" and ")[0]) for kept in summary.kept_back):
+        said = f"The site's policy keeps {what} back: it takes part without them."
+        return Finding(kind, "note", said, "", summary.photographs, "Nothing need be done.")
+    said = f"There are no {what}: the site takes part without them."
+    return Finding(kind, "note", said, "", summary.photographs, f"Nothing need be done; {fix}.")
 
 
 def _block(kind: str, what: str, fix: str, count: int = 0) -> Finding:
@@ -119,25 +149,31 @@ def _share(summary: Summary | None) -> str:
     if summary is None or not summary.rows_set_aside:
         return ""
     kept = summary.rows - summary.rows_set_aside
-    return f": {summary.rows_set_aside:,} of {summary.rows:,} rows are set aside, the other {kept:,} are used"
+    said = worded(
+        "{n} of {rows} [is|are] set aside", summary.rows_set_aside, rows=counted(summary.rows, "row")
+    )
+    return f": {said}, " + worded("the other [one is|{n} are] used", kept)
 
 
 def _has(summary: Summary | None) -> str:
-    if summary is None:
-        return "With nothing yet: no record could be read."
+    if summary is None or not summary.photographs:
+        return "With nothing yet: no record can be used."
     train = summary.sides["train"][0]
-    counted = [
-        f"{summary.photographs:,} photographs of {summary.patients:,} patients ({train:,} to train on)",
+    has = [
+        f"{counted(summary.photographs, 'photograph')} of {counted(summary.patients, 'patient')} "
+        f"({train:,} to train on)",
         f"{summary.graded():,} graded",
         f"{summary.notes.notes:,} with a note",
         f"{summary.structured:,} with structured values",
     ]
-    return f"With {', '.join(counted)}."
+    return f"With {', '.join(has)}."
 
 
 def _first(listed: Sequence[Finding]) -> str:
     if not listed or listed[0].level == "note":
         return "Nothing needs fixing."
     first = listed[0]
+    if first.kind == "no_usable_row":
+        return f"Fix first: {first.fix}"
     what = first.what[0].upper() + first.what[1:]
     return f"Fix first: {what} {first.fix}"

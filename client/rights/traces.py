@@ -16,7 +16,7 @@ import pandas as pd
 from client.check.measure import forget
 from client.data.image_index import ImageIndex, Photograph
 from client.data.images import ImageStore
-from client.site.contents import IMAGES, MEASUREMENTS, QUARANTINE, WORKER, files, leftovers, named
+from client.site.contents import FOUND, IMAGES, MEASUREMENTS, QUARANTINE, WORKER, files, leftovers, named
 from client.site.state import SiteState
 from shared_model.errors import DataError
 from shared_model.files import naming_disk_errors
@@ -53,12 +53,13 @@ def purge_traces(state: SiteState, traces: Traces, runs: Iterable[str]) -> list[
     """Remove the patient from every place; what was removed, in words. runs: those that used the patient."""
     removed = [
         *_from_photographs(state, traces),
-        *_from_quarantine(state, traces),
+        *_from_rows(state, QUARANTINE, "quarantine", traces),
+        *_from_rows(state, FOUND, "findings", traces),
         *_from_measurements(state, traces),
         *_from_worker(state, runs),
     ]
     with naming_disk_errors(state.folder):
-        for name in ("photographs", "quarantine", "measurements"):
+        for name in ("photographs", "quarantine", "findings", "measurements"):
             for path in leftovers(state.folder, named(name)):
                 path.unlink(missing_ok=True)
                 removed.append(f"what an interrupted command left of the {name}")
@@ -75,7 +76,7 @@ def _photographs(state: SiteState) -> tuple[Photograph, ...]:
 
 def _quarantined(state: SiteState, patient: str) -> set[str]:
     """The records of the quarantine that are or may be the patient's; "" for one without a name."""
-    rows = _quarantine(state)
+    rows = _rows(state, QUARANTINE)
     if rows is None:
         return {""} if state.path(QUARANTINE).exists() else set()
     theirs = rows[_may_be_theirs(state, patient, rows)]
@@ -83,15 +84,15 @@ def _quarantined(state: SiteState, patient: str) -> set[str]:
 
 
 def _may_be_theirs(state: SiteState, patient: str, rows: pd.DataFrame) -> pd.Series:
-    """Which quarantined rows say that they are the patient's, or do not say whose they are."""
+    """Which rows say that they are the patient's, or do not say whose they are."""
     said = rows.get("patient", pd.Series("", index=rows.index))
     return said.map(lambda name: not name.strip() or patient in (name, state.patient(name))).astype(bool)
 
 
-def _quarantine(state: SiteState) -> pd.DataFrame | None:
-    """The quarantine as text, or None where there is none that could be understood."""
+def _rows(state: SiteState, file: str) -> pd.DataFrame | None:
+    """The quarantine, or the rows of findings, as text; None where there is none that could be understood."""
     try:
-        content = state.read(QUARANTINE)
+        content = state.read(file)
         rows = pd.read_csv(io.BytesIO(content or b""), dtype=str, keep_default_na=False)
     except (DataError, ValueError):  # pandas' own errors are ValueErrors
         return None
@@ -109,19 +110,19 @@ def _from_photographs(state: SiteState, traces: Traces) -> list[str]:
     return [f"{gone} prepared photographs"] if gone else []
 
 
-def _from_quarantine(state: SiteState, traces: Traces) -> list[str]:
-    if not state.path(QUARANTINE).exists():
+def _from_rows(state: SiteState, file: str, name: str, traces: Traces) -> list[str]:
+    if not state.path(file).exists():
         return []
-    rows = _quarantine(state)
+    rows = _rows(state, file)
     if rows is None:
-        state.remove(QUARANTINE)
-        return ["the quarantine, which was damaged"]
+        state.remove(file)
+        return [f"the {name}, which {'was' if file == QUARANTINE else 'were'} damaged"]
     theirs = _may_be_theirs(state, traces.patient, rows)
     theirs |= rows["record"].map(lambda name: bool({name, name and state.record(name)} & traces.records))
     if not theirs.any():
         return []
-    state.write(QUARANTINE, rows[~theirs].to_csv(index=False).encode())
-    return [f"{int(theirs.sum())} rows of the quarantine, theirs or of a patient not named"]
+    state.write(file, rows[~theirs].to_csv(index=False).encode())
+    return [f"{int(theirs.sum())} rows of the {name}, theirs or of a patient not named"]
 
 
 def _from_measurements(state: SiteState, traces: Traces) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 SITE_KEY, LOCK, SALT = "site.key", "lock", "salt"
 MEASUREMENTS, QUARANTINE, IMAGES = "measurements.journal", "quarantine.csv", "images.npy"
+FOUND = "findings.csv"
 EXCLUDED, PARTICIPATION, LEDGER = "excluded", "participation", "ledger"
 ANSWERS, WORKER = "answers", "worker"
 
@@ -44,6 +45,13 @@ CONTENTS: tuple[Content, ...] = (
         "quarantine",
         (QUARANTINE,),
         "the rows that cannot be used, with their reasons",
+        True,
+        "quarantine",
+    ),
+    Content(
+        "findings",
+        (FOUND,),
+        "the rows that each finding of the last check is about",
         True,
         "quarantine",
     ),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 
-from tokenizers.implementations import BertWordPieceTokenizer
+from tokenizers import BertWordPieceTokenizer
 
 from shared_model.config.schema import TextEncoderConfig
 from shared_model.errors import ConfigError

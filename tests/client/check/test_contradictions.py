@@ -68,4 +68,4 @@ def test_a_finding_names_its_lines_and_no_patient() -> None:
     (finding,) = contradictions(loaded(*BROKEN["two_sexes"]))
     assert finding.where == "labels.csv: lines 2, 3, 4"
     assert finding.rows == ("r0", "r1", "r2")
-    assert finding.what == "1 patients are recorded with two sexes (3 rows)."
+    assert finding.what == "1 patient is recorded with two sexes (3 rows)."

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client.check.duplicates import identical, near
+from client.check.duplicates import near
 from client.check.features import LEAST, features
 from client.check.measurement import Measurement
 from client.data.pipeline import decode
@@ -67,20 +67,17 @@ def test_a_turned_eye_is_another_exposure() -> None:
     )
 
 
-def test_the_same_bytes_are_identical_and_not_also_near() -> None:
+def test_the_same_bytes_are_not_near_and_the_first_stands_for_all() -> None:
     one, other = measured(encoded(retina(1))), measured(encoded(retina(1), quality=60))
     photographs = [one, measured(encoded(retina(2))), one, other, one]
-    assert identical(photographs) == [(0, 2, 4)]
     assert [(pair.first, pair.second) for pair in near(photographs)] == [(0, 3)]
 
 
 def test_what_cannot_be_read_or_is_blank_has_no_twin() -> None:
     broken = Measurement(problem="the file is empty", sha256="e3")
     blanks = [measured(encoded(Image.new("RGB", (64, 60), (k, k, k)))) for k in (100, 101)]
-    assert identical([broken, broken]) == []
     assert near([broken, broken, *blanks]) == []
     assert near([]) == []
-    assert identical([]) == []
 
 
 def test_many_copies_of_one_photograph_stay_affordable() -> None:

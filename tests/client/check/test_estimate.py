@@ -23,7 +23,7 @@ def test_a_round_is_its_steps_and_its_validation(monkeypatch: pytest.MonkeyPatch
     made = estimate("tiny", 100, None)
     assert made.round_seconds == pytest.approx(12 * 0.5 + 100 * 0.01)
     said = " ".join(made.sentences())
-    assert "Measured: 3 training step(s)" in said
+    assert "Measured: 3 training steps of" in said
     assert "Extrapolated: 12 steps and 100 validation photographs" in said
     assert document(made)["round_seconds"] == made.round_seconds
 

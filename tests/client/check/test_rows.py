@@ -20,6 +20,15 @@ REFUSED = {
     "the grade is outside 0 to 4": "grade_unreadable",
     "missing": "id_missing",
     "the row has 30 cells, the header 34": "row_ragged",
+    "the record is already in line 4": "record_named_twice",
+    "another file has the same SOPInstanceUID: file 3": "record_named_twice",
+    "labels.csv, line 4, says it is the other eye": "label_of_other_eye",
+    "labels.csv says two different things of it, in lines 2 and 3": "labels_contradict",
+    "the patient is in another split in line 3": "split_contradicts_row",
+    "the split is not a code of this column": "split_contradicts_row",
+    "patient_pattern finds no patient in it": "patient_not_in_name",
+    "several photographs have this name in different folders": "photograph_ambiguous",
+    "not a DICOM file, whatever its name says": "photograph_of_other_kind",
     "something new": "row_unusable",
 }
 
@@ -30,6 +39,8 @@ def test_a_refused_row_is_counted_once_under_its_reason(reason: str, kind: str) 
     assert (finding.kind, finding.level, finding.count) == (kind, "costs_rows", 1)
     assert finding.where == "labels.csv: column column, line 7"
     assert finding.lines == (7,)
+    assert "1 rows" not in finding.what
+    assert finding.what.endswith("it is set aside.")
 
 
 UNREAD = {
@@ -57,3 +68,19 @@ def test_photographs_without_a_row_are_counted_and_not_named() -> None:
     (finding,) = row_findings(loaded([], []))
     assert (finding.kind, finding.count) == ("photograph_without_row", 1)
     assert "stray" not in finding.what + finding.where + finding.fix
+
+
+def test_one_value_is_spoken_of_as_one() -> None:
+    finding, one = row_findings(loaded([], [(5, "a", "patient_age", "outside 0 to 120")]))
+    assert finding.what == "1 value of patient_age is impossible (outside 0 to 120); treated as missing."
+    assert one.what == "1 photograph in the folder is named by no row of the table; it is not used."
+
+
+def test_lines_and_records_stand_in_the_same_order() -> None:
+    refused = [
+        (9, "c", "icdr", "the grade is 7"),
+        (4, "b", "icdr", "the grade is 8"),
+        (9, "c", "icdr", "the grade is 9"),
+    ]
+    finding, _ = row_findings(loaded(refused, []))
+    assert list(zip(finding.lines, finding.rows, strict=True)) == [(4, "b"), (9, "c")]
