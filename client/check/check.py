@@ -43,7 +43,9 @@ _SHARED = {"text": "notes and findings", "structured": "structured values"}
 _DAMAGED = (
     "What earlier checks had measured was damaged; it was removed, and the photographs were measured again."
 )
-_OUTDATED = "The rows that the last check had set aside were removed from the quarantine: these data are not those."
+_OUTDATED = (
+    "The rows that the last check had set aside were removed from the quarantine: these data are not those."
+)
 
 
 @dataclass(frozen=True)
