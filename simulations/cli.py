@@ -130,7 +130,7 @@ def evaluate(
     ] = "test",
     as_json: Json = False,
 ) -> None:
-    """Evaluate a finished model on a data folder."""
+    """Evaluate a finished model on a data folder. Exit code 1: the leak guard failed, so its figures do not hold."""
     from shared_model.progress import RunProgress
     from simulations.evaluate import evaluate_model
     from simulations.terminal import print_summary
@@ -139,12 +139,16 @@ def evaluate(
         document = evaluate_model(model, data, split, progress)
     if as_json:
         _print_json(document)
-        return
+        raise typer.Exit(0 if document["verdict"]["ok"] else 1)
     for row in document["run"]["quarantine"]:
         errors.print(f"left out: line {row['row']}, {row['record']}: {row['reason']}", markup=False)
     for notice in document["run"]["notices"]:
         errors.print(f"notice: {notice}", markup=False)
     print_summary(document)
+    if not document["verdict"]["ok"]:
+        for said in document["verdict"]["errors"]:
+            errors.print(f"the evaluation does not hold: {said}", markup=False)
+        raise typer.Exit(1)
 
 
 @app.command()
