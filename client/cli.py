@@ -73,7 +73,6 @@ def check(
     """
     from client.check.check import run_check
     from client.check.document import document
-    from client.check.report import render
     from client.check.screen import show
 
     config, state = _open(config_file)
@@ -91,6 +90,8 @@ def check(
     else:
         show(result, Console(highlight=False))
     if report is not None:
+        from client.check.report import render  # matplotlib and torch, which nothing else here needs
+
         write_text(report, render(result))
     raise typer.Exit(result.exit_code)
 

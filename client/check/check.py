@@ -52,8 +52,8 @@ _OUTDATED = (
 class CheckResult:
     """Everything check has to say. findings: as they are shown, the gravest first; source: the table's name.
 
-    summary, estimate: None where the data could not be read, or nobody asked. notices: sentences for a person, the
-    adapter's first.
+    summary, estimate: None where the data could not be read, or nobody asked. where: the adapter's own words for the
+    place, which stay on this screen. notices: sentences for a person, the adapter's first.
     """
 
     site: str
@@ -62,6 +62,7 @@ class CheckResult:
     findings: list[Finding]
     summary: Summary | None = None
     estimate: estimation.Estimate | None = None
+    where: str = ""
     notices: tuple[str, ...] = ()
 
     @property
@@ -180,6 +181,7 @@ def _unreadable(config: SiteConfig, state: SiteState, error: DataError) -> Check
         "",
         judging.decide(None, [finding]),
         [finding],
+        where=error.where,
         notices=(_OUTDATED,) if any(removed) else (),
     )
 

@@ -44,6 +44,8 @@ def show(result: CheckResult, console: Console) -> None:
     console.print()
     for line in result.verdict.lines:
         console.print(Text(line, style="bold" if line is result.verdict.join else ""))
+    if result.where:
+        console.print(Text(f"where: {result.where}"))
     if result.summary:
         console.print()
         console.print(_counts(result.summary))

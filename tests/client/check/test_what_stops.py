@@ -99,7 +99,8 @@ def test_where_there_is_no_table_what_to_do_is_said_everywhere_and_old_rows_are_
         assert "Put BRSET" in text
         assert "below the verdict" not in text
         assert "removed from the quarantine" in " ".join(text.split())
-        assert str(folder) not in text
+    assert str(folder) in screen(result).replace("\n", "")
+    assert str(folder) not in json.dumps(document(result)) + render(result)
 
 
 @pytest.mark.parametrize(
