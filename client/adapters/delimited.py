@@ -6,16 +6,15 @@ line in the file. Comma or semicolon, UTF-8 with or without mark, UTF-16 or Wind
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from client.adapters.quoting import Record, records
 from shared_model.errors import DataError
 
 MAX_BYTES = 512 * 2**20  # BRSET's table is 2 MB
-MAX_CELL = 100_000
+_HEAD = 65_536  # bytes that hold the header
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,15 @@ def read_table(path: Path, aliases: Mapping[str, str] | None = None) -> Table:
     Raises DataError for a file that cannot be read, is empty, or names a column twice.
     """
     text = _text(path)
-    lines = _records(path, text, _delimiter(text))
-    _, header = next(lines, (1, []))
-    columns = tuple((aliases or {}).get(name, name) for name in (cell.strip().casefold() for cell in header))
+    found = records(text, _delimiter(text))
+    header = next(found, Record(1, []))
+    if header.problem:
+        raise DataError(
+            "The header of the table cannot be read: a quotation mark in it is not closed, or a cell too long.",
+            where=f"{path}, line 1",
+            fix="Correct the first line.",
+        )
+    columns = tuple((aliases or {}).get(name, name) for name in (c.strip().casefold() for c in header.cells))
     if not any(columns):
         raise DataError("The table is empty.", where=str(path), fix="Give a CSV file with a header line.")
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
@@ -57,46 +62,31 @@ def read_table(path: Path, aliases: Mapping[str, str] | None = None) -> Table:
             where=f"{path}, line 1: {', '.join(twice)}",
             fix="Keep one of them.",
         )
-    rows = tuple(_row(line, cells, columns) for line, cells in lines if any(cell.strip() for cell in cells))
-    return Table(path, columns, rows)
+    kept = (record for record in found if record.problem or any(cell.strip() for cell in record.cells))
+    return Table(path, columns, tuple(_row(record, columns) for record in kept))
 
 
 def columns_of(path: Path) -> tuple[str, ...]:
     """The header of a table as it is written, without reading the rest; () where that cannot be told."""
     try:
         with path.open("rb") as file:
-            text = _decoded(file.read(65_536).rpartition(b"\n")[0])
-        line = next(csv.reader([text.split("\n", 1)[0]], delimiter=_delimiter(text)), [])
-    except (OSError, csv.Error):
+            content = file.read(_HEAD)
+    except OSError:
         return ()
-    return tuple(cell.strip() for cell in line)
+    text = _decoded(content if len(content) < _HEAD else content.rpartition(b"\n")[0])
+    header = next(records(text, _delimiter(text)), Record(1, []))
+    return () if header.problem else tuple(cell.strip() for cell in header.cells)
 
 
 def _delimiter(text: str) -> str:
     return max(",;\t", key=text.split("\n", 1)[0].count)
 
 
-def _row(line: int, cells: list[str], columns: tuple[str, ...]) -> Row:
-    problem = ""
-    if len(cells) != len(columns):
-        problem = f"the row has {len(cells)} cells, the header {len(columns)}"
-    return Row(line, dict(zip(columns, cells, strict=False)), problem)
-
-
-def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(MAX_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    line = 1
-    try:
-        for cells in reader:
-            yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(
-            f"The table cannot be read: {error}.",
-            where=f"{path}, line {line}",
-            fix="Look for an unclosed quotation mark on or before that line.",
-        ) from None
+def _row(record: Record, columns: tuple[str, ...]) -> Row:
+    problem = record.problem
+    if not problem and len(record.cells) != len(columns):
+        problem = f"the row has {len(record.cells)} cells, the header {len(columns)}"
+    return Row(record.line, dict(zip(columns, record.cells, strict=False)), problem)
 
 
 def _text(path: Path) -> str:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from client.adapters.quoting import MAX_CELL, TOO_LONG
 from shared_model.errors import DataError
 
-MAX_BYTES = 32 * 2**20  # DeepEyeNet's largest list is some 4 MB
+MAX_BYTES = 64 * 2**20  # DeepEyeNet's largest list is some 4 MB
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ def _entries(number: int, item: object) -> Iterator[Entry]:
         fields = {
             key: _proper(said) for key, (_, said) in zip(names, value, strict=True) if isinstance(said, str)
         }
-        yield Entry(at, text, fields, "the entry has the same field twice" if twice else "")
+        problem = "the entry has the same field twice" if twice else ""
+        if any(len(said) > MAX_CELL for said in (text, *fields.values())):
+            yield Entry(at, text[:MAX_CELL], problem=TOO_LONG)
+            continue
+        yield Entry(at, text, fields, problem)
 
 
 def _plain(key: str) -> str:
@@ -84,7 +89,7 @@ def _parsed(path: Path, content: bytes) -> object:
         raise DataError("The file is nested too deeply.", where=str(path), fix=fix) from None
     except json.JSONDecodeError as error:
         raise DataError(
-            f"The file is not JSON: {error.msg}.", where=f"{path}, line {error.lineno}", fix=fix
+            "The file is not JSON.", where=f"{path}, line {error.lineno}: {error.msg}", fix=fix
         ) from None
     except ValueError:  # not UTF-8, or a number of thousands of digits
         raise DataError("The file is not JSON in UTF-8.", where=str(path), fix=fix) from None

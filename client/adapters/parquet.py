@@ -16,7 +16,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from client.adapters.delimited import MAX_BYTES, MAX_CELL, Row, Table
+from client.adapters.delimited import MAX_BYTES, Row, Table
+from client.adapters.quoting import MAX_CELL, TOO_LONG
 from shared_model.errors import DataError
 
 MAGIC = b"PAR1"
@@ -42,7 +43,6 @@ _SAYS: Mapping[str, tuple[str, str]] = {
         "The table is implausibly large.",
         f"Give a table of at most {MAX_BYTES // 2**20} MB, unpacked, and {MAX_ROWS} rows.",
     ),
-    "long": ("The table cannot be read: a cell is implausibly long.", "Shorten the cell."),
 }
 
 
@@ -69,9 +69,11 @@ def read_parquet(path: Path, wanted: Collection[str]) -> Table:
 
 
 def _rows(answer: Mapping[str, Any], before: int) -> Iterator[Row]:
-    cells: Mapping[str, tuple[list[str], list[int]]] = answer.get("cells", {})
+    cells: Mapping[str, tuple[list[str | None], list[int]]] = answer.get("cells", {})
     for at in range(answer.get("rows", 0)):
-        yield Row(before + at + 1, {name: texts[which[at]] for name, (texts, which) in cells.items()})
+        said = {name: texts[which[at]] for name, (texts, which) in cells.items()}
+        problem = TOO_LONG if None in said.values() else ""
+        yield Row(before + at + 1, {name: text or "" for name, text in said.items()}, problem)
 
 
 def _answers(path: Path, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

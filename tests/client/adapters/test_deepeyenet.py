@@ -16,6 +16,7 @@ import client.adapters.entries
 from client.adapters import load
 from client.adapters.captions import age, diabetes, eye, is_colour_photograph, sex
 from client.adapters.deepeyenet import NO_PHOTOGRAPH
+from client.adapters.quoting import TOO_LONG
 from client.adapters.values import Unusable
 from shared_model.errors import DataError, FedFundusError
 from shared_model.records import FINDINGS
@@ -47,6 +48,15 @@ def test_an_entry_is_a_record_with_its_note_and_split(write: Write) -> None:
     assert record["note"] == "43-year-old female, macular hole.\nKeywords: macular hole."
     assert (record["age"], record["sex"], record["split"]) == (43.0, 0.0, "train")
     assert record[["icdr", "sdrg", "eye", "diabetes", "visit"]].isna().all()
+
+
+def test_a_note_beyond_the_bound_costs_its_entry(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.adapters.entries, "MAX_CELL", 200)
+    other = "eyenet0420/train_set/b.jpg"
+    long = {**ENTRY, "clinical-description": "drusen " * 30}
+    loaded = load(write([{KEY: ENTRY}, {other: long}], photographs=(KEY, other)), "deepeyenet")
+    assert loaded.table["record_id"].tolist() == [KEY]
+    assert loaded.quarantine[["row", "reason"]].to_numpy().tolist() == [[2, TOO_LONG]]
 
 
 def test_keywords_are_a_differential_and_give_no_finding(write: Write) -> None:

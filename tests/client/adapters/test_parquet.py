@@ -15,6 +15,7 @@ from PIL import Image
 
 from client.adapters import load, parquet
 from client.adapters.parquet import read_parquet
+from client.adapters.quoting import TOO_LONG
 from shared_model.errors import DataError, FedFundusError
 
 Write = Callable[..., Path]
@@ -116,9 +117,24 @@ def test_a_long_text_in_every_row_is_kept_once(write: Write) -> None:
     assert len({id(row.cells["x"]) for row in rows}) < 10
 
 
-def test_an_implausibly_long_cell_is_refused(write: Write) -> None:
-    with pytest.raises(DataError, match="implausibly long"):
-        read_parquet(write({"X": ["a" * 200_000]}), {"x"})
+def test_a_long_note_is_read(write: Write) -> None:
+    (row,) = read_parquet(write({"X": ["á" * 200_000]}), {"x"}).rows
+    assert (row.cells["x"], row.problem) == ("á" * 200_000, "")
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+def test_a_note_beyond_the_bound_costs_its_row(
+    write: Write, monkeypatch: pytest.MonkeyPatch, kind: pa.DataType
+) -> None:
+    monkeypatch.setattr(parquet, "MAX_CELL", 20)
+    path = write({"X": pa.array(["á" * 20, "a" * 21, None, "b"]).cast(kind), "Y": [1, 2, 3, 4]})
+    rows = read_parquet(path, {"x", "y"}).rows
+    assert [(row.cells["x"], row.problem) for row in rows] == [
+        ("á" * 20, ""),
+        ("", TOO_LONG),
+        ("", ""),
+        ("b", ""),
+    ]
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" * 5, b"PAR1" + b"\xff" * 64 + b"PAR1"])
