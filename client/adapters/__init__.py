@@ -22,6 +22,7 @@ from client.data.plausible import LONGER_THAN_LIFE, without_impossible
 from shared_model.errors import ConfigError, DataError
 from shared_model.records import TEXT, validate
 
+ABSENT = "the photograph is absent"
 PROBLEM_COLUMNS = ("row", "record", "column", "reason")
 
 
@@ -52,6 +53,7 @@ class Loaded:
     unclaimed: paths of photographs in the folder that no row names.
     source: name of the file that `row` and `lines` count in.
     owners: row of a quarantined row -> its patient as the source writes it, where that can be read.
+    hint: what to check where no photograph is found.
     """
 
     table: pd.DataFrame
@@ -62,6 +64,7 @@ class Loaded:
     unclaimed: tuple[str, ...] = ()
     source: str = ""
     owners: Mapping[int, str] = field(default_factory=dict)
+    hint: str = ""
 
 
 Reader = Callable[[Source], Loaded]
@@ -81,13 +84,16 @@ def load(
     options: Mapping[str, Any] | None = None,
     mask_notes: bool = True,
     mask_identifiers: bool = True,
+    allow_empty: bool = False,
 ) -> Loaded:
     """The records of a folder through the named adapter.
 
     options: the adapter's own section of site.toml. mask_identifiers: whether names, numbers and addresses of
     people in notes become words such as `[name]`. mask_notes: whether `masked_note` leaves out the sentences
-    that state the grade; False is the paper's way, in which grading reads the grade in the note. Raises
-    ConfigError for an adapter that does not exist and DataError for a folder that cannot be used at all.
+    that state the grade; False is the paper's way, in which grading reads the grade in the note. allow_empty:
+    whether a table of which no row can be used gives its quarantine and no records, where it is otherwise a
+    DataError. Raises ConfigError for an adapter that does not exist and DataError for a folder that cannot be used
+    at all.
     """
     known = adapters()
     if adapter not in known:
@@ -102,6 +108,8 @@ def load(
             fix="Give the folder that holds the table of labels and the photographs.",
         )
     loaded = known[adapter](Source(folder, options or {}))
+    if loaded.table.empty and not allow_empty:
+        raise _nothing_usable(folder, loaded)
     table, impossible = without_impossible(_with_notes(loaded.table, mask_notes, mask_identifiers))
     noted = problem_table([(loaded.lines.get(r, 0), r, column, why) for r, column, why in impossible])
     said = [f"{len(noted)} diabetes durations are {LONGER_THAN_LIFE} and are treated as missing."]
@@ -110,6 +118,19 @@ def load(
         table=validate(table),
         unread=pd.concat([loaded.unread, noted], ignore_index=True),
         notices=loaded.notices + (said if impossible else []),
+    )
+
+
+def _nothing_usable(folder: Path, loaded: Loaded) -> DataError:
+    """What to say where no row is left. It says no row's reason, which may go where `what` goes, away from the site."""
+    lost = loaded.quarantine["row"].nunique()
+    said = f"all {lost} are set aside" if lost else "it has none"
+    absent = loaded.quarantine["reason"].str.startswith(ABSENT).any() or not lost
+    lists = "`fedfundus-site check` counts the reasons and `fedfundus-site quarantine` lists every row with its own."
+    return DataError(
+        f"No row of the table can be used: {said}.",
+        where=f"{folder}: {loaded.source}",
+        fix=" ".join([*([lists] if lost else []), *([loaded.hint] if absent and loaded.hint else [])]),
     )
 
 

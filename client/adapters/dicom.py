@@ -151,7 +151,7 @@ class _Records:
         """What a person should know about the files that were read."""
         said = [f"{self._total} DICOM files, counted in the order of their paths."]
         if self._labels:
-            said.append(f"Line n of {self._labels.name} counts as file {self._total} + n.")
+            said.append(f"Line n of the table of labels counts as file {self._total} + n.")
         else:
             said.append(
                 "There is no table of labels: the photographs are used for alignment, not for grading."
@@ -183,7 +183,7 @@ class _Records:
         try:
             return self._labels.fields.read(name)(self._labels.fields.cell(row.cells, column))
         except Unusable as reason:
-            problems.append((column, f"the grade is {reason} ({self._labels.name}, line {row.line})"))
+            problems.append((column, f"the grade is {reason} (line {row.line} of the table of labels)"))
             return None
 
     def _from_header(self, file: _File, record: str, side: float | None) -> dict[str, object]:

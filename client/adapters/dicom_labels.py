@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from client.adapters import ABSENT
 from client.adapters.delimited import Row, read_table
 from client.adapters.dicom_header import Texts
 from client.adapters.fields import Fields, views
 from client.adapters.mapping import EXCEL, Column, Columns
 from client.adapters.mapping import Mapping as TableMapping
 from client.adapters.parquet import read_parquet
-from client.adapters.reading import ABSENT
 from client.adapters.values import Unusable, identifier
 from shared_model.config.validation import validated
 from shared_model.errors import ConfigError
@@ -84,7 +84,6 @@ class LabelTable:
     """The rows of the table, by what they are matched by. Raises ConfigError where it does not fit its mapping."""
 
     def __init__(self, folder: Path, labels: Labels) -> None:
-        self.name = labels.file
         self.columns = labels.columns
         self._match = labels.match
         path = folder / labels.file
@@ -132,10 +131,10 @@ class LabelTable:
             return None
         if any(self._cells(row) != self._cells(rows[0]) for row in rows):
             lines = " and ".join(str(row.line) for row in rows[:2])
-            raise Unusable(f"{self.name} says two different things of it, in lines {lines}")
+            raise Unusable(f"the table of labels says two different things of it, in lines {lines}")
         said = self._eye(rows[0])
         if said is not None and eye is not None and said != eye:
-            raise Unusable(f"{self.name}, line {rows[0].line}, says it is the other eye")
+            raise Unusable(f"line {rows[0].line} of the table of labels says it is the other eye")
         return rows[0]
 
     def unused(self) -> Iterator[tuple[Row, str, str, str]]:

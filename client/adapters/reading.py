@@ -13,14 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from client.adapters import Loaded, problem_table
+from client.adapters import ABSENT, Loaded, problem_table
 from client.adapters.companions import centers, splits
 from client.adapters.photographs import Photographs
 from client.adapters.values import Unusable, grade, identifier
-from shared_model.errors import DataError
 from shared_model.records import build
-
-ABSENT = "the photograph is absent"
 
 _Value = TypeVar("_Value")
 
@@ -109,15 +106,10 @@ class Reading:
     def loaded(self, folder: Path, notices: list[str], rows: int, *, hint: str) -> Loaded:
         """Everything read, with centres and splits from the tables beside it.
 
-        rows: how many the table has. hint: what to check where no row can be used (DataError).
+        rows: how many the table has. hint: what to check where no row can be used because photographs are absent.
         """
-        if not self.records:
-            first = f" (first reason: {self.quarantined[0][3]})" if self.quarantined else ""
-            raise DataError(
-                f"No row of the table can be used{first}.", where=str(folder / self.source), fix=hint
-            )
         patients = [str(record["patient_id"]) for record in self.records]
-        columns = {name: [r[name] for r in self.records] for name in self.records[0]}
+        columns = {name: [r[name] for r in self.records] for name in (self.records or [{}])[0]}
         columns["center"], said = centers(folder, patients, columns.get("center", [None] * len(patients)))
         columns["split"], also_said = splits(folder, patients, columns.get("split", [None] * len(patients)))
         return Loaded(
@@ -129,6 +121,7 @@ class Reading:
             self.photographs.others(self._named),
             self.source,
             self.owners,
+            hint,
         )
 
     def _notices(self, rows: int) -> list[str]:

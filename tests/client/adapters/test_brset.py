@@ -194,8 +194,32 @@ def test_a_missing_folder_and_a_missing_photograph_folder_are_named(
 
 
 def test_a_folder_of_which_no_row_is_usable_is_refused(write_folder: WriteFolder) -> None:
-    with pytest.raises(DataError, match=r"No row of the table can be used .*photograph is absent"):
-        load(write_folder([{}, {}], photographs=False))
+    folder = write_folder([{}, {"image_id": "maria silva"}], photographs=False)
+    with pytest.raises(DataError) as caught:
+        load(folder)
+    assert caught.value.what == "No row of the table can be used: all 2 are set aside."
+    assert "fedfundus-site quarantine" in caught.value.fix
+    assert "fundus_photos/" in caught.value.fix
+
+
+def test_where_no_row_is_usable_the_fix_is_not_that_of_another_reason(write_folder: WriteFolder) -> None:
+    with pytest.raises(DataError) as caught:
+        load(write_folder([{"DR_ICDR": "maria silva"}] * 3))
+    assert "fundus_photos/" not in caught.value.fix
+    assert "the grade" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rows", [[{}, {"DR_ICDR": "9"}], []])
+def test_no_usable_row_may_be_asked_for_with_its_quarantine(
+    write_folder: WriteFolder, rows: list[dict[str, str]]
+) -> None:
+    folder = write_folder([{}])
+    columns = load(folder).table.dtypes
+    loaded = load(write_folder([{**row, "image_id": "none"} for row in rows]), allow_empty=True)
+    assert loaded.table.empty
+    assert loaded.table.dtypes.equals(columns)
+    assert sorted(set(loaded.quarantine["row"])) == list(range(2, 2 + len(rows)))
+    assert any(f"{len(rows)} of {len(rows)} rows" in said for said in loaded.notices) == bool(rows)
 
 
 def test_an_unknown_adapter_is_refused_with_the_list_of_those_there_are(tmp_path: Path) -> None:

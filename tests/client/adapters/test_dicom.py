@@ -286,9 +286,9 @@ def test_labels_that_contradict_each_other_or_the_header_cost_the_photograph(
     loaded = labelled(folder, text)
     assert loaded.table["record_id"].tolist() == ["1.2.3.4"]
     assert loaded.quarantine["reason"].tolist() == [
-        "labels.csv says two different things of it, in lines 2 and 3",
-        "the grade is outside 0 to 4 (labels.csv, line 4)",
-        "labels.csv, line 5, says it is the other eye",
+        "the table of labels says two different things of it, in lines 2 and 3",
+        "the grade is outside 0 to 4 (line 4 of the table of labels)",
+        "line 5 of the table of labels says it is the other eye",
     ]
 
 
@@ -353,8 +353,23 @@ def test_mistakes_in_the_section_are_named(
 
 def test_a_folder_without_a_usable_photograph_is_refused(folder: Path, write: Write) -> None:
     write("1", NumberOfFrames=2)
-    with pytest.raises(DataError, match="of 2 frames"):
+    with pytest.raises(DataError, match="all 1 are set aside") as caught:
         load(folder, "dicom")
+    assert "of 2 frames" not in str(caught.value)
+    assert "of 2 frames" in load(folder, "dicom", allow_empty=True).quarantine["reason"].item()
+
+
+def test_an_error_about_labels_does_not_carry_the_path_of_their_table(folder: Path, write: Write) -> None:
+    write("1")
+    (folder / "maria_silva_1958").mkdir()
+    (folder / "maria_silva_1958" / "l.csv").write_text("uid,DR\n1.2.3.1,1\n1.2.3.1,2\n")
+    mapped = {"file": "maria_silva_1958/l.csv", "columns": {"key": "uid", "icdr": "DR"}}
+    named = {"labels": mapped}
+    with pytest.raises(DataError) as caught:
+        load(folder, "dicom", options=named)
+    loaded = load(folder, "dicom", options=named, allow_empty=True)
+    assert "maria" not in caught.value.what
+    assert "maria" not in " ".join([*loaded.quarantine["reason"], *loaded.notices])
 
 
 def test_init_recognises_the_folder_and_offers_a_section(folder: Path, write: Write) -> None:
