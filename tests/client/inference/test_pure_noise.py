@@ -75,6 +75,7 @@ def judged(
     prepared = prepare(noise_folder, config, tmp_path_factory.mktemp("noise-work"))
     standardisation = pool([site_answer(prepared.table, prepared.images, OPEN)])
     objective = Objective(build_model(config.model, seed=0), config.losses)
+    torch.manual_seed(0)  # the text encoder's dropout draws from torch's own generator
     tokenizer = load_tokenizer(objective.model)
     dataset = SiteDataset(prepared.table, prepared.images, tokenizer, standardisation)
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3)
