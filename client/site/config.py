@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from client.adapters import adapters
 from client.statistics.policy import GROUPS
@@ -66,7 +66,7 @@ class PolicySection(Section):
     minimum_cell: Annotated[int, Field(ge=0, le=1000)] = 10  # patients; 0 holds nothing back
     statistics_epsilon: NonNegative = 0.0  # 0 adds no noise
     epsilon_limit: NonNegative = 0.0  # over the life of the data; 0: none, and then no noise either
-    mask_identifiers: bool = True
+    mask_identifiers: StrictBool = True
     share: tuple[Shared, ...] = ("text", "structured")  # beside photographs, which always take part
 
     @model_validator(mode="after")
@@ -90,7 +90,7 @@ class StorageSection(Section):
 
     state: str = ".fedfundus"
     key: str = ""  # the key's file; "" keeps it in the state folder
-    encrypt: bool = True
+    encrypt: StrictBool = True
 
 
 class ResourcesSection(Section):

@@ -95,6 +95,8 @@ def test_a_name_is_made_fit_for_one(text: str, data_folder: Path, tmp_path: Path
             "policy.statistics_epsilon needs policy.epsilon_limit above 0",
         ),
         ('[policy]\nshare = ["image"]', "policy.share.0", "'text' or 'structured'"),
+        ('[policy]\nmask_identifiers = "no"', "policy.mask_identifiers", "boolean"),
+        ('[storage]\nencrypt = "yes"', "storage.encrypt", "boolean"),
         ("[split]\ntrain = 0.9\nvalidation = 0.2", "split", "the rest is the test set"),
         ("[data.nosuch]\na = 1", "data.nosuch", "no adapter called 'nosuch'"),
         ('[resources]\npreset = "huge"', "resources", "must be one of"),
