@@ -92,7 +92,9 @@ def _nothing_usable(summary: Summary, findings: Sequence[Finding]) -> Finding:
 
 
 def shortcomings(summary: Summary) -> list[Finding]:
-    """What the site lacks without being kept from joining."""
+    """What the site lacks without being kept from joining; nothing where it has nothing."""
+    if not summary.photographs:
+        return []
     found = [
         (
             summary.graded("icdr") == 0,

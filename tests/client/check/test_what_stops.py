@@ -55,6 +55,7 @@ def test_where_no_row_can_be_used_the_reasons_are_findings_and_the_quarantine_is
     rows = pd.read_csv(io.BytesIO(state.read(QUARANTINE) or b""), dtype=str)
     assert len(rows) == 12
     assert result.estimate is None
+    assert {finding.kind for finding in result.findings} == {"no_usable_row", "grade_unreadable"}
 
 
 def test_one_row_is_spoken_of_as_one(write_folder: WriteFolder, open_site: Opened) -> None:
