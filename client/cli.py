@@ -97,11 +97,20 @@ def check(
 
 
 @app.command()
-def quarantine(config_file: ConfigFile = DEFAULT) -> None:
+def quarantine(
+    config_file: ConfigFile = DEFAULT,
+    warnings: Annotated[
+        bool, typer.Option("--warnings", help="The rows that a finding is about instead.")
+    ] = False,
+) -> None:
     """Print the rows that the last check set aside, with their reasons: it names patients, keep it here."""
+    from client.check.finding_rows import read_findings
     from client.site.contents import QUARANTINE
 
     _, state = _open(config_file)
+    if warnings:
+        sys.stdout.write(read_findings(state) or "")
+        return
     content = state.read(QUARANTINE)
     if content is None:
         errors.print("nothing is in quarantine: no check has set rows aside")
