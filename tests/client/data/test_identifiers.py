@@ -38,6 +38,25 @@ MASKED = {
     "Letter to Grace Okonkwo, wife of Mark Hollis Jr.": "Letter to [name], wife of [name]",
     "maria dos santos nega dor": "[name] nega dor",
     "Ingrid Lindqvist's vision is stable": "[name]'s vision is stable",
+    "nascida a 6 de setembro de 1965": "nascida a [date_of_birth]",
+    "d/o/b 14-09-43; DN 19/jul/2010": "d/o/b [date_of_birth]; DN [date_of_birth]",
+    "DOB 01 11 1982 / birthday: 5th April 2003": "DOB [date_of_birth] / birthday: [date_of_birth]",
+    "Data de nascimento (dd/mm/aaaa): 1/2/55": "Data de nascimento (dd/mm/aaaa): [date_of_birth]",
+    "n. 3/3/1969, viúva": "n. [date_of_birth], viúva",
+    "Born in Santa Lucia on 12 Mar '62": "Born in Santa Lucia on [date_of_birth]",
+    "idade 66 (12/03/1960), 61yo [1/2/60]": "idade 66 ([date_of_birth]), 61yo [[date_of_birth]]",
+    "John Smith | 12/03/1990 | 07700-900-835 | OD": "[name] | [date_of_birth] | [phone] | OD",
+    "cataract 4.5.1951": "cataract [date_of_birth]",
+    "rang 07700-900-835, 0044 20 7946 8073": "rang [phone], [phone]",
+    "tel.res. 9.9645-1384, recados: 3105-5412": "tel.res. [phone], recados: [phone]",
+    "fone p/ contato 3105 5412": "fone p/ contato [phone]",
+    "x@mail.example.com ou 3105-5412": "[email] ou [phone]",
+    "URN RX-958448, case notes 4587/37": "URN [record_number], case notes [record_number]",
+    "PRONTUÁRIO ELETRÔNICO H 190362": "PRONTUÁRIO ELETRÔNICO [record_number]",
+    "Processo clínico n.º 31.150-4": "Processo clínico n.º [record_number]",
+    "hosp nr 00 123 456. RH 7166.948297": "hosp nr [record_number]. RH [record_number]",
+    "seen, 943 476 5919, annual": "seen, [record_number], annual",
+    "CPF/MF 529982247-25, inscrito no CPF sob o nº 529 982 247 26": "CPF/MF [cpf], inscrito no CPF sob o nº [cpf]",
 }
 
 KEPT = [
@@ -57,6 +76,13 @@ KEPT = [
     "Charles Bonnet syndrome, Marcus Gunn pupil, Miller Fisher syndrome, Von Hippel-Lindau, Stargardt Disease",
     "Santa Casa de São Paulo, Hospital Albert Einstein, Rua João Pessoa, São José dos Campos",
     "Grace Period. Will Return in May. Iris Nevus. Rose Bengal. Mark Scars. Hope For Improvement.",
+    "Call 12/03/2021. Contact lens 2019-2021. Weiss ring 312 287. RNFL 084 079 091.",
+    "IOP 16 (12/03/2021), 14 (11/02/09). 65 anos (12/03/2021). VA RE 6/12 | 12/03/2021 | LE 6/6",
+    "Born in Jamaica, exam 12/03/2021. DN não consta, exame 12/03/2021. Nascido com 1200 g. born 29/40",
+    "Cataract surgery 12/03/1998. Trauma in 1955. Lote n. 12-03-24.",
+    "Record no seen 1200. Patient no 312 microns. Paciente no 120 dia. Prontuário: OD 20/40.",
+    "NHS 2021/22. RH positivo. Ficha azul 45.",
+    "cell count 2450 2610/mm2; thickness 312 287 391",
     "Mother Hypertensive. c/o Blurred Vision. From Community Optometry. Seu Exame. Letter to GP.",
 ]
 
@@ -122,6 +148,8 @@ _UNITS = (
     "a|1|A|1 |1-|1.|a.|(1|+1 |Dr. |Dr. A |DR A. |name: |Nome: A|de da |Maria |paciente |patient Maria da "
     "|tel |tel: 1|MRN |MRN 1 |id # |born on |dob 1/1|a@|@|a@a.|12/12/|1 jan |(11) |55 |000 |11 9|signed b"
     "y |CPF 111.|cns 1234 |J. |Smith, |maria |Xa |XA |John S. |with A |Xa-|mother of Xa, "
+    "|born in Aa |nasc em |n. |n.1|12 |1 1 |12/12/1950 |65 (|age 1|00|001 |07700-|9.1|tel.res. |tel no no |.com ou "
+    "|CPF do |CPF 1|529 |file no |patient no |NHS 1 |RX-|1/|1-1|a;12/12/90"
 )
 HOSTILE = [*_UNITS.split("|"), "\n", " ", "\t", "x\u0301", "[name]"]
 
