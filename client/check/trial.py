@@ -7,7 +7,6 @@ its peak memory is the model's and nothing else's, and so that a machine too sma
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 
@@ -17,6 +16,7 @@ import torch
 from client.training.optimizer import make_optimizer
 from shared_model.config import Config, load_config
 from shared_model.losses import Batch, Objective
+from shared_model.memory import peak_bytes
 from shared_model.model import TextBatch, build_model
 from shared_model.records import GRADES, MODALITIES, STRUCTURED, TASKS
 
@@ -38,7 +38,7 @@ def trial(config: Config) -> dict[str, float]:
         "steps": len(seconds),
         "step_seconds": float(np.median(seconds)),
         "grading_seconds": _grade(objective, batch) / config.training.batch_size,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0,
+        "peak_bytes": float(peak_bytes()),
     }
 
 

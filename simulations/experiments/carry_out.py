@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import time
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from shared_model.artefact import count_parameters
 from shared_model.config import Config, to_toml
 from shared_model.exchange import write_tensors
 from shared_model.files import write_text
+from shared_model.memory import peak_bytes
 from shared_model.metrics.document import majority_predictions, model_figures
 from shared_model.metrics.predictions import Predictions
 from shared_model.statistics import Standardisation
@@ -53,7 +53,7 @@ def carry_out(experiment: Experiment, folder: Path) -> None:
     if not (folder / TRAINED).exists():
         started = time.perf_counter()
         _train(experiment, folder, workspace)
-        taken = {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": _peak_bytes()}
+        taken = {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": peak_bytes()}
         write_text(folder / TRAINED, json.dumps(taken))
         (folder / "best.safetensors").unlink(missing_ok=True)
     write_result(folder, _document(experiment, folder, workspace))
@@ -145,8 +145,3 @@ def _rounds(folder: Path) -> list[dict[str, Any]]:
 def _mean(sites: list[dict[str, float]]) -> dict[str, float]:
     names = sorted({name for site in sites for name in site})
     return {name: float(np.mean([site[name] for site in sites if name in site])) for name in names}
-
-
-def _peak_bytes() -> int:
-    """Of this process so far; an experiment has one of its own unless there is one job only."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

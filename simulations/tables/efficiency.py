@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from shared_model.config import Config, to_toml
 from shared_model.config.load import from_toml
 from shared_model.errors import RunError
 from shared_model.losses import Batch, Objective
+from shared_model.memory import peak_bytes
 from shared_model.model import FusionModel, build_model
 
 BATCHES = (1, 8)
@@ -51,14 +51,14 @@ def measure(config: Config) -> Efficiency:
     objective = Objective(build_model(config.model, pretrained=False), config.losses)
     objective.eval()
     seconds = {str(size): _seconds_a_sample(objective.model, noise(config, size)) for size in BATCHES}
-    grading = _peak()
+    grading = peak_bytes()
     objective.train()
     optimizer = make_optimizer(objective, config.training, config.training.learning_rate)
     loss, _ = objective(noise(config, max(BATCHES)))
     loss.backward()
     optimizer.step()
     counts = count_parameters(objective)
-    return Efficiency(counts, grading, _peak(), seconds, config.runtime.threads)
+    return Efficiency(counts, grading, peak_bytes(), seconds, config.runtime.threads)
 
 
 def measured(config: Config) -> Efficiency:
@@ -101,10 +101,6 @@ def _grade(model: FusionModel, batch: Batch) -> None:
         "structured": model.embed_structured(batch.structured),
     }
     model.grade(model.fuse(embedded, batch.present))
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":
