@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ from client.site.config import SiteConfig, load_site
 from client.site.state import SiteState
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
-from shared_model.files import write_text
+from shared_model.files import naming_disk_errors, write_text
 from shared_model.progress import RunProgress
 
 app = typer.Typer(
@@ -76,8 +77,9 @@ def check(
     from client.check.screen import show
 
     config, state = _open(config_file)
-    if report is not None:
-        write_text(report, "")  # a place that cannot be written is better known now than after an hour
+    if report is not None:  # a place that cannot be written is better known now than after an hour
+        with naming_disk_errors(report):
+            tempfile.TemporaryFile(dir=report.parent).close()
     with RunProgress(errors) as progress, state.lock("check"):
         result = run_check(
             config,
