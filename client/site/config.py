@@ -16,7 +16,7 @@ from pydantic import Field, StrictBool, model_validator
 from client.adapters import adapters
 from client.statistics.policy import GROUPS
 from shared_model.config.load import presets
-from shared_model.config.schema import Fraction, Natural, NonNegative, Section
+from shared_model.config.section import Fraction, Natural, NonNegative, Section
 from shared_model.config.validation import read_toml, validated
 from shared_model.errors import ConfigError
 

@@ -17,7 +17,7 @@ from flwr.serverapp.strategy import FedAdam, FedAvg, FedAvgM, FedProx, FedYogi
 from flwr.serverapp.strategy.fedopt import FedOpt
 from numpy.typing import NDArray
 
-from shared_model.config.schema import FederationConfig
+from shared_model.config.federation import FederationConfig
 from shared_model.exchange.parameters import Arrays
 
 WEIGHT_KEY = "num-examples"

@@ -6,20 +6,15 @@ user override them. Every object is frozen: a run cannot drift from what was wri
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-Count = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
+from shared_model.config.federation import FederationConfig
+from shared_model.config.section import Count, Fraction, Natural, NonNegative, Positive, Section
 
 LocalPart = Literal["image_decoder", "text_decoder"]
 Modality = Literal["image", "text", "structured"]
-# A modality, or one of shared_model.records.STRUCTURED, that a simulated site does not hold.
-Withheld = Literal["text", "structured", "age", "sex", "eye", "diabetes_duration", "insulin", "diabetes"]
 DEFAULT_TEXT_HEADS = 2  # of a BERT made to measure, where model.text.heads is 0
 LOSS_NAMES = (
     "image_text",
@@ -29,12 +24,6 @@ LOSS_NAMES = (
     "text_reconstruction",
     "grading",
 )
-
-
-class Section(BaseModel):
-    """A frozen group of keys that refuses keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _require_multiple(key: str, value: int, of: str, heads: int) -> None:
@@ -237,43 +226,6 @@ class DataConfig(Section):
                 "below 1, the rest is the test set"
             )
         return self
-
-
-class ServerOptimizerConfig(Section):
-    """Server-side optimiser of fedavgm, fedadam and fedyogi (Flower's own implementations)."""
-
-    learning_rate: Positive = 1.0
-    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
-    adaptive_learning_rate: Positive = 0.01
-    beta_1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
-    beta_2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
-    tau: Positive = 1e-3
-
-
-class FederationConfig(Section):
-    """Who trains together, for how long, and how updates become a model."""
-
-    partition: Literal["center", "camera", "dirichlet", "iid"] = "center"
-    sites: Natural = 0  # 0: as many as the partition has (center, camera) or 3
-    alpha: Positive = 0.5  # Dirichlet concentration; smaller is more skewed
-    rounds: Natural = 20  # 0: the model as it starts, untrained (zero-shot)
-    strategy: Literal["fedavg", "fedprox", "fedavgm", "fedadam", "fedyogi"] = "fedavg"
-    quorum: Count = 1  # fewer usable updates than this and the round is not a round
-    norm_bound: Positive = 1e3  # L2 norm of an update above which it is quarantined
-    server_optimizer: ServerOptimizerConfig = ServerOptimizerConfig()
-    # Site -> modalities or structured values that it does not hold, in simulation only: unequal hospitals.
-    withhold: dict[str, tuple[Withheld, ...]] = {}
-
-    @field_validator("withhold", mode="before")
-    @classmethod
-    def _every_site_has_photographs(cls, withhold: Any) -> Any:
-        for site, names in withhold.items() if isinstance(withhold, dict) else ():
-            if names == "image" or (isinstance(names, list | tuple) and "image" in names):
-                raise ValueError(
-                    f"site {site} cannot be without photographs, as every record is a photograph; withhold text, "
-                    "structured or single structured values"
-                )
-        return withhold
 
 
 class EvaluationConfig(Section):

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from server.strategies import ServerStrategy
-from shared_model.config.schema import FederationConfig, ServerOptimizerConfig
+from shared_model.config.federation import FederationConfig, ServerOptimizerConfig
 from shared_model.exchange.parameters import Arrays
 
 Vector = NDArray[np.float64]

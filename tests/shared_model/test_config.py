@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from shared_model import load_config
 from shared_model.config import to_toml
+from shared_model.config.federation import Withheld
 from shared_model.config.load import from_toml, presets
-from shared_model.config.schema import Withheld
 from shared_model.errors import ConfigError
 from shared_model.records import MODALITIES, STRUCTURED
 
