@@ -13,9 +13,9 @@ import stat
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from client.check.measurement import Measurement, decode, encode
+from client.check.measurement import Measurement, decode
 from client.check.pool import CRASHED, TOO_SLOW, Answer, Failure, Pool
 from client.data.pipeline import MAX_FILE_BYTES, NO_MEMORY, PIPELINE_VERSION
 from client.vault.journal import Journal
@@ -30,7 +30,10 @@ Progress = Callable[[int, int], None]
 _VERSION = f"check-1/{PIPELINE_VERSION}".encode()  # changes whenever the same bytes would give other numbers
 _BATCH = 64  # measurements in one record of the journal
 _BATCH_SECONDS = 2.0  # and the longest they wait for it
-_ENTRY = struct.Struct(">32s16sI")  # digest of the path, of the file's state, length of the measurement
+_STATE = struct.Struct(">Qq")  # bytes, time of change in nanoseconds
+_ENTRY = struct.Struct(
+    ">32s16sI"
+)  # digest of the path and version, the file's state, length of the measurement
 
 
 def measure(
@@ -48,22 +51,22 @@ def measure(
     """
     report = progress or (lambda done, total: None)
     found: dict[str, Measurement] = {}
-    states: dict[str, bytes] = {}
+    files: dict[str, _File] = {}
     for path in dict.fromkeys(paths):
         state = _state(path)
         if isinstance(state, Measurement):
             found[path] = state
         else:
-            states[path] = state
-    total = len(found) + len(states)
-    found.update(_known(journal, states))
+            files[path] = _File(_digest(path), state)
+    total = len(found) + len(files)
+    found.update(_known(journal, files))
     report(len(found), total)
-    unread = [path for path in states if path not in found]
+    unread = [path for path in files if path not in found]
     keeper = _Keeper(journal)
     try:
-        for path, measurement in _read(unread, processes or os.cpu_count() or 1):
+        for path, measurement, encoded in _read(unread, processes or os.cpu_count() or 1):
             found[path] = measurement
-            keeper.add(path, states[path], measurement)
+            keeper.add(files[path], measurement, encoded)
             report(len(found), total)
     finally:
         keeper.flush()
@@ -81,7 +84,7 @@ def forget(journal: Journal, paths: Sequence[str]) -> None:
 
 
 def _state(path: str) -> bytes | Measurement:
-    """A digest of the file's size and time of change, or why it need not be opened (as client.data.images)."""
+    """The file's size and time of change, or why it need not be opened (as client.data.images)."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -90,28 +93,32 @@ def _state(path: str) -> bytes | Measurement:
         return Measurement(problem=ABSENT)
     if found.st_size > MAX_FILE_BYTES:
         return Measurement(problem=f"the file is larger than {MAX_FILE_BYTES // 2**20} MB")
-    text = f"{found.st_size} {found.st_mtime_ns} ".encode() + _VERSION
-    return hashlib.sha256(text).digest()[:16]
+    return _STATE.pack(found.st_size, found.st_mtime_ns)
 
 
-def _read(paths: Sequence[str], processes: int) -> Iterator[tuple[str, Measurement]]:
+def _read(paths: Sequence[str], processes: int) -> Iterator[tuple[str, Measurement, bytes]]:
+    """Each path's measurement, and the same encoded; empty where there is nothing to keep."""
     if paths:
         with Pool(WORKER, processes) as pool:
             for path, answer in pool.answers(paths):
-                yield path, _understood(answer)
+                yield path, *_understood(answer)
 
 
-def _understood(answer: Answer) -> Measurement:
+def _understood(answer: Answer) -> tuple[Measurement, bytes]:
     if isinstance(answer, Failure):
-        return Measurement(problem=answer.reason)
+        return Measurement(problem=answer.reason), b""
     try:
-        return decode(answer)
+        return decode(answer), answer
     except ValueError:
-        return Measurement(problem=CRASHED)
+        return Measurement(problem=CRASHED), b""
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _File(NamedTuple):
+    digest: bytes  # of its path and of the version of what is measured
+    state: bytes
+
+
+class _Entry(NamedTuple):
     path: bytes
     state: bytes
     measurement: bytes
@@ -127,15 +134,15 @@ def _entries(record: bytes) -> Iterator[_Entry]:
         position = end
 
 
-def _known(journal: Journal | None, states: dict[str, bytes]) -> dict[str, Measurement]:
+def _known(journal: Journal | None, files: dict[str, _File]) -> dict[str, Measurement]:
     """What the journal holds of the files as they are now."""
     if journal is None:
         return {}
-    wanted = {(_digest(path), state): path for path, state in states.items()}
+    wanted = {file: path for path, file in files.items()}
     found: dict[str, Measurement] = {}
     for record in journal.records():
         for entry in _entries(record):
-            path = wanted.get((entry.path, entry.state))
+            path = wanted.get(_File(entry.path, entry.state))
             if path is not None:
                 try:
                     found[path] = decode(entry.measurement)
@@ -152,11 +159,10 @@ class _Keeper:
         self._batch: list[bytes] = []
         self._since = time.monotonic()
 
-    def add(self, path: str, state: bytes, measurement: Measurement) -> None:
-        if self._journal is None or _passing(measurement.problem):
+    def add(self, file: _File, measurement: Measurement, encoded: bytes) -> None:
+        if self._journal is None or not encoded or _passing(measurement.problem):
             return
-        content = encode(measurement)
-        self._batch.append(_ENTRY.pack(_digest(path), state, len(content)) + content)
+        self._batch.append(_ENTRY.pack(*file, len(encoded)) + encoded)
         if len(self._batch) >= _BATCH or time.monotonic() - self._since > _BATCH_SECONDS:
             self.flush()
 
@@ -175,4 +181,4 @@ def _passing(problem: str) -> bool:
 
 
 def _digest(path: str) -> bytes:
-    return hashlib.sha256(os.fsencode(os.path.abspath(path))).digest()
+    return hashlib.sha256(_VERSION + b"\0" + os.fsencode(os.path.abspath(path))).digest()

@@ -8,10 +8,12 @@ depth that its file declares, never by its brightest pixel, so that dark photogr
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from client.data.container import container_fault
 from client.data.decoded import Decoded, UnreadablePhotograph, require_size
@@ -85,9 +87,16 @@ def _require_one_picture(image: Image.Image) -> None:
     if image.format == "PNG":
         raise UnreadablePhotograph("an animated PNG, not a photograph")
     image.seek(1)
-    if not isinstance(image, TiffImagePlugin.TiffImageFile) or not image.tag_v2.get(_SUBFILE, 0) & 1:
+    if not int(_tiff_tags(image).get(_SUBFILE, 0)) & 1:
         raise UnreadablePhotograph("a TIFF of several pages: save each as a file of its own")
     image.seek(0)
+
+
+def _tiff_tags(image: Image.Image) -> Mapping[int, Any]:
+    """The tags of a TIFF, none of another format. Its plugin is imported by whoever opens one: workers of check
+    start quickly."""
+    tags: Mapping[int, Any] = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    return tags
 
 
 def _exif(image: Image.Image) -> Image.Exif | None:
@@ -122,10 +131,10 @@ def _rgb(image: Image.Image) -> Image.Image:
 def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
     """Deeper greyscale to 8 bits: PNG always fills its 16 bits, TIFF says how many it uses."""
     highest, inverted = 65535, False
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        bits = int(image.tag_v2.get(_BITS, (16,))[0])
-        highest = int(np.ravel(image.tag_v2.get(_HIGHEST, 0))[0]) or 2**bits - 1
-        inverted = image.tag_v2.get(_WHITE_IS_ZERO) == 0
+    if tags := _tiff_tags(image):
+        bits = int(tags.get(_BITS, (16,))[0])
+        highest = int(np.ravel(tags.get(_HIGHEST, 0))[0]) or 2**bits - 1
+        inverted = tags.get(_WHITE_IS_ZERO) == 0
     exact = np.asarray(image).astype(np.float32) * np.float32(255 / highest)
     scaled: NDArray[np.uint8] = np.clip(np.rint(exact), 0, 255).astype(np.uint8)
     return 255 - scaled if inverted else scaled

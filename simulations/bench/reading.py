@@ -80,6 +80,7 @@ def _photographs(folder: Path, count: int, size: int) -> list[str]:
             cut = number // len(drawn)
             crop = image.convert("RGB").crop((cut, cut, image.width - cut, image.height - cut))
         crop.thumbnail((size, size))
+        crop.info.clear()  # the drawn file's padding would be copied as a comment of 64 KB
         paths.append(str(folder / f"{number:05d}.jpg"))
         crop.save(paths[-1], quality=92)
     return paths
