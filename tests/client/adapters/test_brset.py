@@ -1,7 +1,7 @@
+"""BRSET's rows: how cells become values, and which rows are set aside."""
+
 from __future__ import annotations
 
-import itertools
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,47 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import client.adapters
-from client.adapters import adapters, load
-from client.adapters.brset import TABLES
-from shared_model.errors import ConfigError, DataError
+from client.adapters import load
+from shared_model.errors import DataError
 from shared_model.records import COLUMNS, FINDINGS, STRUCTURED
 
 WriteFolder = Callable[..., Path]
-
-HEADERS = {
-    "1.0.0": {"Illuminaton": "iluminaton"},
-    "1.0.1": {},
-    "1.0.2": {
-        "Illuminaton": "illumination",
-        "insuline": "insulin",
-        "drusens": "drusen",
-        "diabetes_time_y": "diabetes_time",
-    },
-    "capitals": {"image_id": " Image_ID ", "patient_id": "PATIENT_ID", "DR_ICDR": "dr_icdr"},
-}
 
 
 def only(folder: Path) -> pd.Series:
     loaded = load(folder)
     assert len(loaded.table) == 1
     return loaded.table.iloc[0]
-
-
-@pytest.mark.parametrize("version", HEADERS)
-def test_every_header_version_gives_the_same_records(write_folder: WriteFolder, version: str) -> None:
-    rows = [{"drusens": "1", "diabetes_time_y": "2,5"}, {"insuline": "no", "DR_ICDR": "3"}]
-    expected = load(write_folder(rows)).table
-    found = load(write_folder(rows, rename=HEADERS[version])).table
-    pd.testing.assert_frame_equal(found, expected)
-    assert found["finding_drusens"].tolist() == [1.0, 0.0]
-    assert found["diabetes_duration"].tolist() == [2.5, 10.0]
-    assert found["insulin"].tolist() == [1.0, 0.0]
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_the_table_is_found_under_each_of_its_names(write_folder: WriteFolder, table: str) -> None:
-    assert len(load(write_folder([{}], table=table)).table) == 1
 
 
 def test_a_clean_row_is_read_as_brset_codes_it(write_folder: WriteFolder) -> None:
@@ -150,117 +120,6 @@ def test_a_row_with_a_cell_too_few_is_quarantined_and_shifts_nobody(write_folder
     assert dict(loaded.lines) == {"img00001": 2, "img00003": 5}
 
 
-@pytest.mark.parametrize("missing", ["image_id", "patient_id", "DR_ICDR"])
-def test_a_table_without_a_needed_column_is_refused_by_its_name(
-    write_folder: WriteFolder, missing: str
-) -> None:
-    folder = write_folder([{}], rename={missing: "something"})
-    with pytest.raises(DataError, match=f"lacks {missing}") as caught:
-        load(folder)
-    assert "line 1" in caught.value.where
-    assert caught.value.fix
-
-
-def test_other_columns_may_be_absent_altogether(write_folder: WriteFolder) -> None:
-    loaded = load(write_folder([{"DR_ICDR": "2"}], header=["image_id", "patient_id", "DR_ICDR"]))
-    record = loaded.table.iloc[0]
-    assert record[list(STRUCTURED)].isna().all()
-    assert pd.isna(record["note"])
-    assert pd.isna(record["masked_note"])
-    assert any("no column" in notice and "patient_age" in notice for notice in loaded.notices)
-
-
-def test_a_column_named_twice_is_refused(write_folder: WriteFolder) -> None:
-    with pytest.raises(DataError, match=r"same column twice.*\n.*line 1: insuline"):
-        load(write_folder([{}], rename={"nationality": "insulin"}))
-
-
-def test_without_a_table_the_error_lists_what_was_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"labels_brset\.csv, labels\.csv, label_brset\.csv"):
-        load(tmp_path)
-
-
-def test_a_missing_folder_and_a_missing_photograph_folder_are_named(
-    tmp_path: Path, write_folder: WriteFolder
-) -> None:
-    with pytest.raises(DataError, match="does not exist"):
-        load(tmp_path / "nowhere")
-    folder = write_folder([{}])
-    with pytest.raises(DataError, match="is not a folder"):
-        load(folder / "labels_brset.csv")
-    shutil.rmtree(folder / "fundus_photos")
-    with pytest.raises(DataError, match="no folder of photographs called fundus_photos/"):
-        load(folder)
-
-
-def test_a_folder_of_which_no_row_is_usable_is_refused(write_folder: WriteFolder) -> None:
-    folder = write_folder([{}, {"image_id": "maria silva"}], photographs=False)
-    with pytest.raises(DataError) as caught:
-        load(folder)
-    assert caught.value.what == "No row of the table can be used: all 2 are set aside."
-    assert "fedfundus-site quarantine" in caught.value.fix
-    assert "fundus_photos/" in caught.value.fix
-
-
-def test_where_no_row_is_usable_the_fix_is_not_that_of_another_reason(write_folder: WriteFolder) -> None:
-    with pytest.raises(DataError) as caught:
-        load(write_folder([{"DR_ICDR": "maria silva"}] * 3))
-    assert "fundus_photos/" not in caught.value.fix
-    assert "the grade" not in str(caught.value)
-
-
-@pytest.mark.parametrize("rows", [[{}, {"DR_ICDR": "9"}], []])
-def test_no_usable_row_may_be_asked_for_with_its_quarantine(
-    write_folder: WriteFolder, rows: list[dict[str, str]]
-) -> None:
-    folder = write_folder([{}])
-    columns = load(folder).table.dtypes
-    loaded = load(write_folder([{**row, "image_id": "none"} for row in rows]), allow_empty=True)
-    assert loaded.table.empty
-    assert loaded.table.dtypes.equals(columns)
-    assert sorted(set(loaded.quarantine["row"])) == list(range(2, 2 + len(rows)))
-    assert any(f"{len(rows)} of {len(rows)} rows" in said for said in loaded.notices) == bool(rows)
-
-
-def test_an_unknown_adapter_is_refused_with_the_list_of_those_there_are(tmp_path: Path) -> None:
-    assert "brset" in adapters()
-    with pytest.raises(ConfigError, match="'hospital'") as caught:
-        load(tmp_path, adapter="hospital")
-    assert "brset" in caught.value.fix
-
-
-def test_another_adapter_takes_one_file(
-    write_folder: WriteFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "toy.py").write_text("from client.adapters.brset import read as read\n")
-    monkeypatch.setattr(client.adapters, "__path__", [*client.adapters.__path__, str(tmp_path)])
-    assert set(adapters()) >= {"brset", "toy"}
-    assert len(load(write_folder([{}]), adapter="toy").table) == 1
-
-
-@pytest.mark.parametrize(
-    ("encoding", "delimiter"),
-    list(itertools.product(["utf-8", "utf-8-sig", "cp1252", "utf-16"], [",", ";"])),
-)
-def test_spreadsheet_encodings_and_delimiters_are_recognised(
-    write_folder: WriteFolder, encoding: str, delimiter: str
-) -> None:
-    folder = write_folder([{"diabetes": "Não", "camera": "Câmera"}], encoding=encoding, delimiter=delimiter)
-    record = only(folder)
-    assert record["diabetes"] == 0.0
-    assert record["camera"] == "Câmera"
-
-
-@pytest.mark.parametrize("name", ["img00001.JPG", "IMG00001.jpeg", "img00001.png"])
-@pytest.mark.parametrize("cell", ["img00001", "img00001.jpg"])
-def test_photographs_are_found_whatever_their_case_and_ending(
-    write_folder: WriteFolder, name: str, cell: str
-) -> None:
-    folder = write_folder([{"image_id": cell}])
-    (folder / "fundus_photos" / "img00001.jpg").rename(folder / "fundus_photos" / name)
-    assert Path(only(folder)["image_path"]).name == name
-
-
 def test_the_flag_that_contradicts_the_grade_is_kept_and_counted(write_folder: WriteFolder) -> None:
     loaded = load(write_folder([{"diabetic_retinopathy": "1"}, {"DR_ICDR": "2"}, {}]))
     assert loaded.table["icdr"].tolist() == [0, 2, 0]
@@ -279,51 +138,6 @@ def test_notes_are_absent_only_where_no_finding_is_recorded(write_folder: WriteF
     assert loaded.table["note"].isna().tolist() == [True, False, False]
     assert loaded.table["note"].tolist()[1:] == ["No abnormality is recorded.", "Scar is present."]
     assert loaded.table["masked_note"].tolist()[1:] == ["", "Scar is present."]
-
-
-def test_the_papers_unmasked_notes_come_back_by_a_switch(write_folder: WriteFolder) -> None:
-    folder = write_folder([{"diabetic_retinopathy": "1", "macular_edema": "1"}])
-    masked = load(folder).table.iloc[0]
-    assert masked["note"] == "Diabetic retinopathy is present. Macular edema is present."
-    assert masked["masked_note"] == "Macular edema is present."
-    plain = load(folder, mask_notes=False).table.iloc[0]
-    assert plain["masked_note"] == plain["note"]
-
-
-def test_centers_csv_names_the_centre_before_the_tables_own_column(write_folder: WriteFolder) -> None:
-    folder = write_folder([{}, {}, {}], rename={"nationality": "center"})
-    assert load(folder).table["center"].tolist() == ["Brazil"] * 3
-    (folder / "centers.csv").write_text("patient_id,center\n1.0,Norte\n3,Sul\n")
-    assert load(folder).table["center"].tolist() == ["Norte", "Brazil", "Sul"]
-
-
-def test_split_csv_fixes_the_patients_it_names(write_folder: WriteFolder) -> None:
-    folder = write_folder([{}, {}, {}])
-    (folder / "split.csv").write_text("patient_id,split\n1,test\n2,Val\n")
-    table = load(folder).table
-    assert table["split"].tolist()[:2] == ["test", "validation"]
-    assert pd.isna(table["split"].iloc[2])
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("split.csv", "patient_id,split\n1,exam\n", "a word that is no split"),
-        ("split.csv", "patient_id,split\n1,test\n1,train\n", "two values of split"),
-        ("centers.csv", "patient_id,center\n1,A\n1,B\n", "two values of center"),
-        ("centers.csv", "patient_id\n1\n", "lacks center"),
-        ("centers.csv", "patient_id,center\n1\n", "does not name both"),
-        ("centers.csv", "", "empty"),
-    ],
-)
-def test_a_contradiction_in_the_tables_beside_is_refused(
-    write_folder: WriteFolder, name: str, text: str, words: str
-) -> None:
-    folder = write_folder([{}])
-    (folder / name).write_text(text)
-    with pytest.raises(DataError, match=words) as caught:
-        load(folder)
-    assert name in caught.value.where
 
 
 def test_no_notice_repeats_a_patients_value(write_folder: WriteFolder) -> None:
