@@ -1,6 +1,6 @@
 """Sites full of distinctive strings: names, ids, dates, numbers and notes, in cells, file names and folder names.
 
-Three of them, BRSET's layout, a mapped table and DICOM, of thirty patients each, so that no count is withheld.
+One for every adapter, of thirty patients each, so that no count is withheld.
 """
 
 from __future__ import annotations
@@ -77,6 +77,27 @@ def brset(root: Path) -> Path:
                      1 + number % 2, 1 + eye, "yes", NAMES[number % 4], grade, grade, int(grade > 0), 0, eye, FREE_TEXT]
                 )  # fmt: skip
                 _photograph(folder / "fundus_photos" / f"{name}.jpg", 2 * number + eye)
+    return folder
+
+
+def mbrset(root: Path) -> Path:
+    """mBRSET's layout, which has no notes but columns that nobody asked for."""
+    folder = root / FOLDER / "mbrset"
+    (folder / "images").mkdir(parents=True)
+    names = (
+        "patient,age,sex,dm_time,insulin,educational_level,insurance,file,laterality,final_icdr,final_edema"
+    )
+    with (folder / "labels_mbrset.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(names.split(","))
+        for number in range(PATIENTS):
+            for eye, side in enumerate(("od", "os")):
+                name = f"{picture_name(number, side)}.jpg"
+                writer.writerow(
+                    [patient_id(number), 40 + number, number % 2, 3, "yes", note(number), NAMES[number % 4], name, side,
+                     number % 5, "no"]
+                )  # fmt: skip
+                _photograph(folder / "images" / name, 2 * number + eye)
     return folder
 
 
@@ -157,5 +178,5 @@ def dicom(root: Path) -> Path:
     return folder
 
 
-SITES = {"brset": brset, "table": table, "deepeyenet": deepeyenet, "dicom": dicom}
+SITES = {"brset": brset, "mbrset": mbrset, "table": table, "deepeyenet": deepeyenet, "dicom": dicom}
 OPTIONS: dict[str, dict[str, Any]] = {"table": TABLE}

@@ -11,7 +11,6 @@ from boundary import configured, prepared_site, reply, worker_of
 from leak_search import leaks
 from leak_sites import BIRTH, FOLDER, NAMES, SECRETS, SITES, patient_id
 
-from client.adapters import adapters
 from client.worker import Worker
 from shared_model.config import Config
 from shared_model.exchange import Payload
@@ -122,6 +121,10 @@ BREAKS: dict[str, dict[str, Break]] = {
         "bytes": _write(LIST, b'[{"' + NAMES[0].encode("utf-16")),
         "nested": _write(LIST, b"[" * 200_000),
     },
+    "mbrset": {
+        "a workbook": _write("labels_mbrset.csv", b"PK\x03\x04" + NAMES[0].encode()),
+        "nothing": _write("labels_mbrset.csv", b""),
+    },
     "dicom": {},
 }
 CONFIGURATIONS = {
@@ -132,7 +135,7 @@ CONFIGURATIONS = {
     "not TOML": f"\n{NAMES[0]} = {BIRTH}\n",
     "a list for a folder": f'\n[policy]\nstatistics = ["/dados/{FOLDER}"]\n',
 }
-CASES = [(kind, name) for kind in SITES if kind in adapters() for name in (*ANY, *BREAKS[kind])]
+CASES = [(kind, name) for kind in SITES for name in (*ANY, *BREAKS[kind])]
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)

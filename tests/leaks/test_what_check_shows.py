@@ -10,12 +10,9 @@ from boundary import configured, opened
 from leak_search import leaks
 from leak_sites import NAMES, SECRETS, SITES, picture_name
 
-from client.adapters import adapters
 from client.check.check import CheckResult, run_check
 from client.check.document import document
 from client.check.report import render as report
-
-KINDS = [kind for kind in SITES if kind in adapters()]
 
 
 def dirty(kind: str, folder: Path) -> None:
@@ -34,7 +31,7 @@ def dirty(kind: str, folder: Path) -> None:
         table.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=SITES)
 def checked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> CheckResult:
     kind = request.param
     folder = SITES[kind](tmp_path_factory.mktemp(kind))
