@@ -12,8 +12,8 @@ import pandas as pd
 
 from client.adapters import Loaded
 from client.check.finding import Finding, place_of
-from client.check.wording import counted, worded
 from client.data.plausible import impossible_durations
+from shared_model.wording import counted, worded
 
 AGE_SPREAD = 15.0  # years between rows of a patient whose visits are not known
 AGE_SAME_VISIT = 1.0  # a birthday between two entries

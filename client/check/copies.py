@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import pandas as pd
 
 from client.check.finding import Finding
-from client.check.wording import counted
+from shared_model.wording import counted
 
 Groups = Sequence[Sequence[str]]
 

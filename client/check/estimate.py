@@ -19,11 +19,11 @@ from typing import Any
 import psutil
 
 from client.check.finding import Finding
-from client.check.wording import counted
 from client.site.state import SiteState
 from shared_model.config import Config, load_config
 from shared_model.errors import DataError
 from shared_model.version import PACKAGE_VERSION
+from shared_model.wording import counted
 
 ESTIMATE = "estimate.json"
 MOST_SECONDS = 600.0

@@ -17,10 +17,10 @@ import pandas as pd
 from client.adapters import Loaded
 from client.adapters.notes import NO_ABNORMALITY
 from client.check.finding import Finding, place_of
-from client.check.wording import counted, worded
 from client.data.identifiers import KINDS, Identifier, find, mask
 from client.data.notes import mask_grade
 from shared_model.records import TEXT
+from shared_model.wording import counted, worded
 
 if TYPE_CHECKING:
     from shared_model.config.schema import TextEncoderConfig

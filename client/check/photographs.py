@@ -15,7 +15,7 @@ from client.adapters import Loaded
 from client.check.finding import Finding, place_of
 from client.check.measurement import Measurement
 from client.check.quality import judge
-from client.check.wording import worded
+from shared_model.wording import worded
 
 # Kind of an unreadable photograph -> words of its reason; the first that fits.
 _UNREADABLE = {

@@ -16,7 +16,7 @@ import pandas as pd
 
 from client.adapters import Loaded
 from client.check.finding import Finding, place
-from client.check.wording import worded
+from shared_model.wording import worded
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from rich.text import Text
 from client.check.check import CheckResult
 from client.check.finding import Finding
 from client.check.summary import Summary
-from client.check.wording import counted, worded
 from shared_model.records import SPLITS
+from shared_model.wording import counted, worded
 
 WIDTH = 100
 _LEVELS = {"blocks": "STOPS", "costs_rows": "COSTS ROWS", "warning": "WARNING", "note": "note"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from client.check.finding import LEVELS, Finding
 from client.check.summary import Summary
-from client.check.wording import counted, worded
+from shared_model.wording import counted, worded
 
 READY, WARNINGS, CANNOT = 0, 1, 2
 # Of the warnings, those that no training is the worse for.

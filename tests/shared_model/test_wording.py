@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from client.check.wording import counted, worded
+from shared_model.wording import counted, worded
 
 
 def test_verbs_and_nouns_agree_with_the_count() -> None:
