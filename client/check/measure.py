@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from client.check.measurement import Measurement, decode
-from client.check.pool import CRASHED, TOO_SLOW, Answer, Failure, Pool
 from client.data.pipeline import MAX_FILE_BYTES, NO_MEMORY, PIPELINE_VERSION
+from client.isolation.pool import CRASHED, TOO_SLOW, Answer, Failure, Pool
 from client.vault.journal import Journal
 
 __all__ = ["ABSENT", "CRASHED", "TOO_SLOW", "Measurement", "forget", "measure"]

@@ -11,8 +11,8 @@ import os
 
 from client.check.features import LEAST, features
 from client.check.measurement import Measurement, encode
-from client.check.serve import serve
 from client.data.pipeline import MAX_FILE_BYTES, NO_MEMORY, Decoded, UnreadablePhotograph, decode
+from client.isolation.serve import serve
 
 _PLAIN = frozenset({"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "progressive", "progression"})
 

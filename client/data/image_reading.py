@@ -1,24 +1,28 @@
 """Reads photographs in parallel and in order, decoding only those that an earlier store does not already hold.
 
-A photograph is taken over where its file has the path, size and time of modification it had when it was read; a
-file that was only copied or touched is told by its SHA-256, which costs reading it but not decoding it.
+Decoding is done by worker processes: whatever a file does to its decoder, the others are read. A photograph is
+taken over where its file has the path, size and time of modification it had when it was read; a file that was only
+copied or touched is told by its SHA-256, which costs reading it but not decoding it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 
 from client.data.image_index import ImageIndex, Photograph
-from client.data.pipeline import MAX_FILE_BYTES, UnreadablePhotograph, prepare
+from client.data.pixel_worker import GONE, HEAD, NO_DIGEST, PIXELS, REFUSED
 from client.data.pixels import Array, Pixels
+from client.isolation.pool import CRASHED, Answer, Failure, Pool
 from shared_model.errors import DataError
+
+WORKER = "client.data.pixel_worker"
+WINDOW = 256  # photographs in memory while the first of them is waited for: 40 MB at 224 pixels
+REASON_BYTES = 1000
 
 Reading = tuple[Photograph, Array | None]  # no pixels where the photograph has a problem
 
@@ -99,39 +103,38 @@ class Earlier:
 
 def readings(wanted: Sequence[Photograph], size: int, workers: int, earlier: Earlier) -> Iterator[Reading]:
     """Every wanted photograph with its digest and pixels, or with its problem, in order; few in memory at once."""
-    waiting: deque[Future[Reading]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for one in wanted:
-                waiting.append(pool.submit(_reading, one, size, earlier))
-                if len(waiting) >= 4 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    most = HEAD.size + 3 * size * size + REASON_BYTES
+    with (
+        Pool(WORKER, workers, arguments=(str(size),), answer_bytes=most) as pool,
+        ThreadPoolExecutor(workers) as lookers,
+    ):
+        for start in range(0, len(wanted), WINDOW):
+            window = wanted[start : start + WINDOW]
+            held = dict(
+                zip((one.record for one in window), lookers.map(earlier.reading, window), strict=True)
+            )
+            paths = dict.fromkeys(one.path for one in window if held[one.record] is None)
+            answers = dict(pool.answers(list(paths)))
+            for one in window:
+                yield held[one.record] or _understood(one, answers[one.path], size)
 
 
-def _reading(wanted: Photograph, size: int, earlier: Earlier) -> Reading:
-    return earlier.reading(wanted) or _decoded(wanted, size)
-
-
-def _decoded(wanted: Photograph, size: int) -> Reading:
+def _understood(wanted: Photograph, answer: Answer, size: int) -> Reading:
+    """What a worker, which a hostile photograph may have taken over, says of a file."""
     gone = replace(wanted, source=None)  # looked for again next time, whatever the file's time says
-    digest = ""
-    try:
-        if not os.path.isfile(wanted.path):
-            return replace(gone, problem="the photograph is absent"), None
-        if os.path.getsize(wanted.path) > MAX_FILE_BYTES:
-            return replace(wanted, problem=f"the file is larger than {MAX_FILE_BYTES // 2**20} MB"), None
-        with open(wanted.path, "rb") as file:
-            data = file.read()
-        digest = hashlib.sha256(data).hexdigest()
-        return replace(wanted, digest=digest), prepare(data, size)
-    except OSError as error:
-        return replace(gone, problem=f"the file cannot be opened ({error.strerror})"), None
-    except UnreadablePhotograph as reason:
-        return replace(wanted, digest=digest, problem=str(reason)), None
+    if isinstance(answer, Failure):
+        return replace(gone, problem=answer.reason), None
+    if len(answer) < HEAD.size:
+        return replace(gone, problem=CRASHED), None
+    kind, raw = HEAD.unpack_from(answer)
+    content, digest = answer[HEAD.size :], "" if raw == NO_DIGEST else raw.hex()
+    if kind == PIXELS and len(content) == 3 * size * size:
+        pixels = np.frombuffer(content, np.uint8).reshape(3, size, size)
+        return replace(wanted, digest=digest), pixels
+    if kind in (REFUSED, GONE) and 0 < len(content) <= REASON_BYTES:
+        base = wanted if kind == REFUSED else gone
+        return replace(base, digest=digest, problem=content.decode("utf-8", "replace")), None
+    return replace(gone, problem=CRASHED), None
 
 
 def _digest(path: str) -> str | None:

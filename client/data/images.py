@@ -130,7 +130,7 @@ def build_image_store(
 
     A store that is already at `path` is used again: as it is where it holds just these photographs and their
     files have not changed, else for those that have not. path: the file to write. size: side of the square in
-    pixels. processes: workers (threads: decoding releases the interpreter), all cores by default. progress:
+    pixels. processes: workers, all cores by default. progress:
     called with photographs done and to do. lines: record -> line of the source table, for the quarantine (0
     where unknown). vault: seals the photographs. Raises RunError where the disk is full and DataError where no
     photograph can be read; then nothing is left behind.

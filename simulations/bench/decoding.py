@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from client.check.serve import serve
+from client.isolation.serve import serve
 
 
 def decode(path: str) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 from client.check.measure import measure
-from client.check.pool import Pool
+from client.isolation.pool import Pool
 from client.vault import Journal, Vault
 from simulations.synthesis.dataset import PHOTOGRAPHS, synthesize
 

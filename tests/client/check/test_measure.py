@@ -12,14 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.check import pool as pool_module
-from client.check.measure import ABSENT, CRASHED, Measurement, forget, measure
+from client.check.measure import ABSENT, Measurement, forget, measure
 from client.check.measurement import decode, encode
-from client.check.pool import Failure, Pool
 from client.check.reader import read
 from client.data.pipeline import UnreadablePhotograph, prepare
 from client.vault.journal import Journal
-from shared_model.errors import RunError
 from tests.client.check.drawn import encoded, retina
 
 JPEG, PNG = encoded(retina(0)), encoded(retina(0, (120, 100)), "PNG")
@@ -106,50 +103,6 @@ def test_absent_photographs_are_looked_for_again(tmp_path: Path) -> None:
         assert measure([str(path)], processes=1, journal=journal)[str(path)].problem == ABSENT
         path.write_bytes(JPEG)
         assert measure([str(path)], processes=1, journal=journal)[str(path)].problem == ""
-
-
-def test_a_crash_costs_one_file(folder: Path, worker: str) -> None:
-    victims = [*paths(folder), str(folder / "crash"), *(f"{path}?" for path in paths(folder))]
-    with Pool(worker, 2) as pool:
-        answers = dict(pool.answers(victims))
-    assert answers.pop(str(folder / "crash")) == Failure(CRASHED)
-    assert answers == {path: path.encode() for path in victims if not path.endswith("crash")}
-
-
-def test_a_file_that_takes_for_ever_is_given_up(folder: Path, worker: str) -> None:
-    with Pool(worker, 2, seconds=1.0) as pool:
-        answers = dict(pool.answers([*paths(folder), "hang"]))
-    assert answers["hang"] == Failure(pool_module.TOO_SLOW)
-    assert len(answers) == 7
-
-
-def test_a_worker_has_a_ceiling_on_its_memory(worker: str) -> None:
-    with Pool(worker, 1, memory=500 * 2**20) as pool:
-        assert dict(pool.answers(["grow"])) == {"grow": b"MemoryError"}
-
-
-def test_workers_that_do_not_start_are_an_error() -> None:
-    with pytest.raises(RunError, match="do not start"), Pool("no_such_module_at_all", 2) as pool:
-        list(pool.answers(["a"]))
-
-
-@pytest.fixture
-def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A module whose worker crashes, hangs or grows at the file's word."""
-    (tmp_path / "bad_worker.py").write_text(
-        "import os, time\n"
-        "from client.check.serve import serve\n"
-        "def task(path):\n"
-        "    if path.endswith('crash'): os.abort()\n"
-        "    if path == 'hang': time.sleep(60)\n"
-        "    if path == 'grow':\n"
-        "        try: return bytes(len(bytearray(2**30)))\n"
-        "        except MemoryError: return b'MemoryError'\n"
-        "    return path.encode()\n"
-        "serve(task)\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return "bad_worker"
 
 
 def test_workers_import_nothing_heavy() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from client.adapters import Loaded, load
 from client.data import image_index, image_reading
 from client.data.images import ImageStore, build_image_store
 from client.data.pipeline import prepare
+from client.isolation.pool import Answer, Pool
 from client.vault import Vault
 
 VAULT = Vault(bytes(range(32)))
@@ -28,12 +29,13 @@ def loaded(write_folder: Callable[..., Path]) -> Loaded:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Decoded:
     """Grows by one for every photograph that is decoded."""
     count: Decoded = []
+    answers = Pool.answers
 
-    def counting(data: bytes, size: int) -> np.ndarray:
-        count.append(len(data))
-        return prepare(data, size)
+    def counting(self: Pool, asked: Sequence[str]) -> Iterator[tuple[str, Answer]]:
+        count.extend(1 for _ in asked)
+        return answers(self, asked)
 
-    monkeypatch.setattr(image_reading, "prepare", counting)
+    monkeypatch.setattr(Pool, "answers", counting)
     return count
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import client
-from client.check.serve import LENGTH
+from client.isolation.serve import LENGTH
 from shared_model.errors import RunError
 
 MEMORY_BYTES = 4 * 2**30  # 100 million pixels of the deepest kind take 2 GB to bring to 8 bits
@@ -30,7 +30,7 @@ TOO_SLOW = f"decoding it takes more than {FILE_SECONDS:.0f} seconds"
 _CHUNK_FILES = 16
 _CHUNK_BYTES = 16_384  # two chunks fit into a pipe, so that writing them never waits
 _MOST_FAILED_STARTS = 3
-_ANSWER_BYTES = 2**20
+ANSWER_BYTES = _READ_BYTES = 2**20
 _ROOT = Path(client.__file__).resolve().parents[1]
 _TICK = 0.5  # seconds between looks at the clock
 
@@ -60,15 +60,25 @@ class _Worker:
 
 
 class Pool:
-    """`processes` workers running `python -m module`, which must call client.check.serve.serve.
+    """`processes` workers running `python -m module`, which must call client.isolation.serve.serve.
 
     Use it as a context; leaving it ends the workers at once. seconds: the longest a single file may take.
+    memory: bytes a worker may take. arguments: of the worker's command line, after its memory. answer_bytes: the
+    longest answer that is believed.
     """
 
     def __init__(
-        self, module: str, processes: int, *, seconds: float = FILE_SECONDS, memory: int = MEMORY_BYTES
+        self,
+        module: str,
+        processes: int,
+        *,
+        seconds: float = FILE_SECONDS,
+        memory: int = MEMORY_BYTES,
+        arguments: Sequence[str] = (),
+        answer_bytes: int = ANSWER_BYTES,
     ) -> None:
-        self._command = [sys.executable, "-S", "-P", "-m", module, str(memory)]
+        self._command = [sys.executable, "-S", "-P", "-m", module, str(memory), *arguments]
+        self._answer_bytes = answer_bytes
         path = os.pathsep.join([str(_ROOT), *(entry for entry in sys.path if os.path.isabs(entry))])
         # -S and this path: what `site` runs for every installed package takes as long as reading a hundred files.
         self._environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
@@ -145,14 +155,14 @@ class Pool:
         if worker not in self._workers:
             return
         try:
-            content = os.read(worker.fileno(), _ANSWER_BYTES)
+            content = os.read(worker.fileno(), _READ_BYTES)
         except BlockingIOError:
             return
         worker.received += content
         worker.heard = time.monotonic()
         while len(worker.received) >= LENGTH.size:
             (length,) = LENGTH.unpack_from(worker.received)
-            if length > _ANSWER_BYTES or (worker.ready and not worker.open):
+            if length > self._answer_bytes or (worker.ready and not worker.open):
                 content = b""  # not an answer: the worker is no longer ours
                 break
             if len(worker.received) < LENGTH.size + length:
