@@ -21,7 +21,11 @@ from client.data.notes import mask_grade
 from client.data.plausible import LONGER_THAN_LIFE, without_impossible
 from shared_model.errors import ConfigError, DataError
 from shared_model.records import TEXT, validate
+from shared_model.wording import worded
 
+_IMPOSSIBLE = (
+    f"{{n}} diabetes [duration is|durations are] {LONGER_THAN_LIFE} and [is|are] treated as missing."
+)
 ABSENT = "the photograph is absent"
 PROBLEM_COLUMNS = ("row", "record", "column", "reason")
 
@@ -54,6 +58,7 @@ class Loaded:
     source: name of the file that `row` and `lines` count in.
     owners: row of a quarantined row -> its patient as the source writes it, where that can be read.
     hint: what to check where no photograph is found.
+    repeated: those of the notices that a finding of `fedfundus-site check` says with the lines it is about.
     """
 
     table: pd.DataFrame
@@ -65,6 +70,7 @@ class Loaded:
     source: str = ""
     owners: Mapping[int, str] = field(default_factory=dict)
     hint: str = ""
+    repeated: tuple[str, ...] = ()
 
 
 Reader = Callable[[Source], Loaded]
@@ -95,29 +101,39 @@ def load(
     DataError. Raises ConfigError for an adapter that does not exist and DataError for a folder that cannot be used
     at all.
     """
-    known = adapters()
-    if adapter not in known:
-        raise ConfigError(
-            f"There is no adapter called {adapter!r}.", where="adapter", fix=f"Use one of {sorted(known)}."
-        )
-    folder = Path(folder)
+    read, folder = _reader(adapter), Path(folder)
     if not folder.is_dir():
         raise DataError(
             "The data folder does not exist." if not folder.exists() else "The data folder is not a folder.",
             where=str(folder),
             fix="Give the folder that holds the table of labels and the photographs.",
         )
-    loaded = known[adapter](Source(folder, options or {}))
+    loaded = read(Source(folder, options or {}))
     if loaded.table.empty and not allow_empty:
         raise _nothing_usable(folder, loaded)
-    table, impossible = without_impossible(_with_notes(loaded.table, mask_notes, mask_identifiers))
+    return _plausible(replace(loaded, table=_with_notes(loaded.table, mask_notes, mask_identifiers)))
+
+
+def _reader(adapter: str) -> Reader:
+    known = adapters()
+    if adapter not in known:
+        raise ConfigError(
+            f"There is no adapter called {adapter!r}.", where="adapter", fix=f"Use one of {sorted(known)}."
+        )
+    return known[adapter]
+
+
+def _plausible(loaded: Loaded) -> Loaded:
+    """The same with a validated table, in which a value that cannot be true is missing and noted."""
+    table, impossible = without_impossible(loaded.table)
     noted = problem_table([(loaded.lines.get(r, 0), r, column, why) for r, column, why in impossible])
-    said = [f"{len(noted)} diabetes durations are {LONGER_THAN_LIFE} and are treated as missing."]
+    said = [worded(_IMPOSSIBLE, len(noted))] if impossible else []
     return replace(
         loaded,
         table=validate(table),
         unread=pd.concat([loaded.unread, noted], ignore_index=True),
-        notices=loaded.notices + (said if impossible else []),
+        notices=[*loaded.notices, *said],
+        repeated=(*loaded.repeated, *said),
     )
 
 

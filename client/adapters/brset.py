@@ -7,22 +7,20 @@ Source: Nakayama et al., PhysioNet, doi:10.13026/xcxw-8198; versions 1.0.0, 1.0.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from client.adapters import Loaded, Source
-from client.adapters.delimited import Row, Table, columns_of, read_table
+from client.adapters.codes import Value
+from client.adapters.delimited import Row, columns_of, read_table
+from client.adapters.fixed_columns import FixedRows, Layout
 from client.adapters.notes import NO_ABNORMALITY, render
 from client.adapters.photographs import Photographs
-from client.adapters.reading import Reading
 from client.adapters.values import coded, flag, number, word
-from shared_model.errors import DataError
 from shared_model.records import FINDINGS
 
 TABLES = ("labels_brset.csv", "labels.csv", "label_brset.csv")
 PHOTOGRAPHS = "fundus_photos"
-NEEDED = ("image_id", "patient_id", "dr_icdr")
 
 # What other versions call a column -> what 1.0.1 calls it, in lower case.
 ALIASES = {
@@ -44,18 +42,35 @@ _EYE |= dict.fromkeys(("left", "l", "os", "oe", "left eye", "esquerdo", "olho es
 _QUALITY = {"1": 0.0, "2": 1.0}
 _ANATOMY = ("optic_disc", "vessels", "macula")
 
-# Canonical column -> BRSET's column and how its cells are read; what cannot be read becomes missing.
-_OPTIONAL: Mapping[str, tuple[str, Callable[[str], float | None]]] = {
-    "image_field": ("image_field", lambda text: coded(text, _QUALITY)),
-    "age": ("patient_age", lambda text: number(text, 0, 120)),
-    "sex": ("patient_sex", lambda text: coded(text, _SEX)),
-    "eye": ("exam_eye", lambda text: coded(text, _EYE)),
-    "diabetes_duration": ("diabetes_time_y", lambda text: number(text, 0, 120)),
-    "insulin": ("insuline", flag),
-    "diabetes": ("diabetes", flag),
-    **{f"finding_{name}": (name, flag) for name in FINDINGS},
-}
-_GRADES = {"icdr": "dr_icdr", "sdrg": "dr_sdrg"}
+LAYOUT = Layout(
+    name="BRSET",
+    tables=TABLES,
+    photographs=PHOTOGRAPHS,
+    image="image_id",
+    patient="patient_id",
+    grades={"icdr": "dr_icdr", "sdrg": "dr_sdrg"},
+    optional={
+        "image_field": ("image_field", lambda text: coded(text, _QUALITY)),
+        "age": ("patient_age", lambda text: number(text, 0, 120)),
+        "sex": ("patient_sex", lambda text: coded(text, _SEX)),
+        "eye": ("exam_eye", lambda text: coded(text, _EYE)),
+        "diabetes_duration": ("diabetes_time_y", lambda text: number(text, 0, 120)),
+        "insulin": ("insuline", flag),
+        "diabetes": ("diabetes", flag),
+        **{f"finding_{name}": (name, flag) for name in FINDINGS},
+    },
+    further=("camera", "dr_sdrg"),
+    shown={"dr_icdr": "DR_ICDR"},
+    says={
+        "disagreement": "In {n} [row|rows] the diabetic_retinopathy flag contradicts the ICDR grade; both are kept.",
+        "ungraded": "{n} [row has|rows have] no ICDR grade: [it is|they are] used, but not for grading.",
+        "noteless": "{n} [row has|rows have] no finding recorded: [it has|they have] no note and "
+        "[leaves|leave] the retrieval set.",
+        "anatomy": "{n} [note says|notes say] that no abnormality is recorded although disc, vessels or macula are "
+        "coded abnormal: notes speak of the 13 findings only.",
+    },
+    repeated=("disagreement",),
+)
 
 
 def recognises(folder: Path) -> bool:
@@ -65,100 +80,28 @@ def recognises(folder: Path) -> bool:
 
 def read(source: Source) -> Loaded:
     """The records of a folder in BRSET's layout; see client.adapters.load."""
-    table = read_table(_labels(source.folder), ALIASES)
-    _require(table)
+    table = read_table(LAYOUT.table_in(source.folder), ALIASES)
+    LAYOUT.require(table)
     rows = _Rows(table, Photographs(source.folder, PHOTOGRAPHS))
     for row in table.rows:
         rows.take(row)
+    hint = f"Check that the photographs of the table lie in {PHOTOGRAPHS}/."
     return rows.reading.loaded(
-        source.folder,
-        rows.notices(),
-        len(table.rows),
-        hint=f"Check that the photographs of the table lie in {PHOTOGRAPHS}/.",
+        source.folder, rows.notices(), len(table.rows), hint=hint, repeated=rows.repeated()
     )
 
 
-class _Rows:
-    """Reads the rows of one table, and counts what a person should know about them."""
+class _Rows(FixedRows):
+    layout = LAYOUT
 
-    def __init__(self, table: Table, photographs: Photographs) -> None:
-        self.reading = Reading(table.path.name, photographs)
-        self._columns = table.columns
-        self._counts: Counter[str] = Counter()
-
-    def take(self, row: Row) -> None:
-        """Add the row to the records, or its problems to the quarantine."""
-        reading, cells = self.reading, row.cells
-        if row.problem:  # its cells may stand under the wrong columns
-            reading.claim(cells.get("image_id", ""))
-            reading.refuse(row.line, cells.get("image_id", ""), ("", row.problem))
-            return
-        problems: list[tuple[str, str]] = []
-        image = reading.needed("image_id", cells.get("image_id", ""), problems)
-        patient = reading.needed("patient_id", cells.get("patient_id", ""), problems)
-        path = reading.photograph("image_id", image, problems)
-        grades = {name: reading.grade(c, cells.get(c, ""), problems) for name, c in _GRADES.items()}
-        if problems or image is None or patient is None or path is None:
-            reading.refuse(row.line, image or "", *problems, patient=patient)
-            return
-        values = {
-            name: reading.optional(row.line, image, column, cells.get(column, ""), how)
-            for name, (column, how) in _OPTIONAL.items()
-        }
+    def further(
+        self, row: Row, grades: Mapping[str, int | None], values: Mapping[str, Value]
+    ) -> dict[str, object]:
         note = render({name: values[f"finding_{name}"] for name in FINDINGS})
-        self._count(row, note, values["finding_diabetic_retinopathy"], grades["icdr"])
-        words = {name: word(cells.get(name, "")) for name in ("center", "camera")}
-        given = {"record_id": image, "patient_id": patient, "image_path": path, "note": note}
-        reading.add(row.line, {**given, **words, **grades, **values})
-
-    def notices(self) -> list[str]:
-        """What a person should know about the rows that were read."""
-        absent = [c for _, (c, _) in _OPTIONAL.items() if c not in self._columns]
-        absent += [c for c in ("camera", "dr_sdrg") if c not in self._columns]
-        said = [f"The table has no column {', '.join(absent)}: read as missing."] if absent else []
-        return said + [
-            sentence.format(n=self._counts[key]) for key, sentence in _SAYS.items() if self._counts[key]
-        ]
-
-    def _count(self, row: Row, note: str | None, retinopathy: float | None, icdr: int | None) -> None:
-        if icdr is None:
-            self._counts["ungraded"] += 1
-        elif retinopathy is not None and (icdr >= 1) != (retinopathy == 1.0):
-            self._counts["disagreement"] += 1
-        if note is None:
-            self._counts["noteless"] += 1
+        icdr, retinopathy = grades["icdr"], values["finding_diabetic_retinopathy"]
+        if icdr is not None and retinopathy is not None and (icdr >= 1) != (retinopathy == 1.0):
+            self.counts["disagreement"] += 1
+        self.counts["noteless"] += note is None
         abnormal = any(row.cells.get(column, "").strip() in ("2", "2.0") for column in _ANATOMY)
-        if note == NO_ABNORMALITY and abnormal:
-            self._counts["anatomy"] += 1
-
-
-_SAYS = {
-    "disagreement": "In {n} rows the diabetic_retinopathy flag contradicts the ICDR grade; both are kept.",
-    "ungraded": "{n} rows have no ICDR grade: they are used, but not for grading.",
-    "noteless": "{n} rows have no finding recorded: they have no note and leave the retrieval set.",
-    "anatomy": "{n} notes say that no abnormality is recorded although disc, vessels or macula are coded "
-    "abnormal: notes speak of the 13 findings only.",
-}
-
-
-def _labels(folder: Path) -> Path:
-    names = {entry.name.casefold(): entry for entry in sorted(folder.iterdir()) if entry.is_file()}
-    for name in TABLES:
-        if name in names:
-            return names[name]
-    raise DataError(
-        f"There is no table of labels: looked for {', '.join(TABLES)}.",
-        where=str(folder),
-        fix=f"Put BRSET's table into the folder under one of these names, beside {PHOTOGRAPHS}/.",
-    )
-
-
-def _require(table: Table) -> None:
-    missing = [name for name in NEEDED if name not in table.columns]
-    if missing:
-        shown = {"dr_icdr": "DR_ICDR"}
-        raise DataError(
-            f"The table lacks {', '.join(shown.get(name, name) for name in missing)}.",
-            where=f"{table.path}, line 1",
-            fix="Add the column, or correct its name in the header.",
-        )
+        self.counts["anatomy"] += note == NO_ABNORMALITY and abnormal
+        return {"note": note, **{name: word(row.cells.get(name, "")) for name in ("center", "camera")}}

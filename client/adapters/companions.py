@@ -13,6 +13,7 @@ from client.adapters.delimited import read_table
 from client.adapters.values import identifier, plain
 from shared_model.errors import DataError
 from shared_model.records import SPLITS
+from shared_model.wording import counted, worded
 
 SPLIT_WORDS = {name: name for name in SPLITS} | {
     "val": "validation",
@@ -33,7 +34,9 @@ def centers(
         return list(recorded), []
     joined = [said.get(patient, own) for patient, own in zip(patients, recorded, strict=True)]
     unnamed = len({p for p, c in zip(patients, joined, strict=True) if c is None})
-    return joined, [f"{unnamed} patients have no centre in centers.csv."] if unnamed else []
+    return joined, [
+        worded("{n} [patient has|patients have] no centre in centers.csv.", unnamed)
+    ] if unnamed else []
 
 
 def splits(
@@ -57,7 +60,7 @@ def splits(
     fixed = {patient: SPLIT_WORDS[plain(word)] for patient, word in said.items()}
     named = len(set(patients) & set(fixed))
     joined = [fixed.get(patient, own) for patient, own in zip(patients, recorded, strict=True)]
-    return joined, [f"split.csv fixes the split of {named} patients."]
+    return joined, [f"split.csv fixes the split of {counted(named, 'patient')}."]
 
 
 def _by_patient(path: Path, column: str) -> dict[str, str] | None:

@@ -18,6 +18,7 @@ from client.adapters.nested import NestedPhotographs
 from client.adapters.reading import Reading
 from client.adapters.values import is_blank
 from shared_model.errors import DataError
+from shared_model.wording import worded
 
 FILES = {
     "train": ("deepeyenet_train.json",),
@@ -73,8 +74,11 @@ class _Entries:
         ]
         if self._angiograms:
             said.append(
-                f"{self._angiograms} pictures are angiograms or of another kind, by their folder, description or "
-                "keywords, and are set aside."
+                worded(
+                    "{n} [picture is an angiogram|pictures are angiograms] or of another kind, by folder, description "
+                    "or keywords, and [is|are] set aside.",
+                    self._angiograms,
+                )
             )
         return said
 

@@ -23,6 +23,7 @@ from client.adapters.reading import Reading
 from client.adapters.values import Unusable
 from client.data.decoded import UnreadablePhotograph
 from shared_model.records import FINDINGS
+from shared_model.wording import counted, worded
 
 SOURCE = "DICOM files by path"
 TWICE = "another file has the same SOPInstanceUID"
@@ -149,14 +150,14 @@ class _Records:
 
     def notices(self) -> list[str]:
         """What a person should know about the files that were read."""
-        said = [f"{self._total} DICOM files, counted in the order of their paths."]
+        said = [f"{counted(self._total, 'DICOM file')}, counted in the order of their paths."]
         if self._labels:
             said.append(f"Line n of the table of labels counts as file {self._total} + n.")
         else:
             said.append(
                 "There is no table of labels: the photographs are used for alignment, not for grading."
             )
-        return said + [text.format(n=self._counts[key]) for key, text in _SAYS.items() if self._counts[key]]
+        return said + [worded(text, self._counts[key]) for key, text in _SAYS.items() if self._counts[key]]
 
     def _patient(self, texts: Texts, problems: list[tuple[str, str]]) -> str | None:
         try:
@@ -218,11 +219,16 @@ class _Records:
 
 
 _SAYS = {
-    "other": "{n} files of the folder are no DICOM files and are not read.",
-    "unused": "{n} rows of the labels fit no photograph and are set aside.",
-    "unlabelled": "{n} photographs have no row in the labels: they are used, but not for grading.",
-    "grey": "{n} photographs are greyscale: if they are red-free, infrared or autofluorescence, move them out.",
-    "captured": "{n} photographs are secondary captures, whose headers do not say what they show; look at them once.",
+    "other": "{n} [file of the folder is no DICOM file and is|files of the folder are no DICOM files and are] not "
+    "read.",
+    "unused": "{n} [row of the labels fits no photograph and is|rows of the labels fit no photograph and are] set "
+    "aside.",
+    "unlabelled": "{n} [photograph has|photographs have] no row in the labels: [it is|they are] used, but not for "
+    "grading.",
+    "grey": "{n} [photograph is|photographs are] greyscale: if red-free, infrared or autofluorescence, move [it|them] "
+    "out.",
+    "captured": "{n} [photograph is a secondary capture, whose header does|photographs are secondary captures, whose "
+    "headers do] not say what [it shows|they show]; look at [it|them] once.",
 }
 
 

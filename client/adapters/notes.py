@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from client.adapters.codes import Value
 from shared_model.records import FINDINGS
 
 NO_ABNORMALITY = "No abnormality is recorded."
@@ -30,7 +31,7 @@ SENTENCES: Mapping[str, str] = {
 }
 
 
-def render(findings: Mapping[str, float | None]) -> str | None:
+def render(findings: Mapping[str, Value]) -> str | None:
     """The note of these findings; findings: name of FINDINGS -> 1.0, 0.0, or None where not recorded.
 
     None where nothing was recorded.
@@ -42,7 +43,7 @@ def render(findings: Mapping[str, float | None]) -> str | None:
     return " ".join(sentences) or NO_ABNORMALITY
 
 
-def render_graded(findings: Mapping[str, float | None], icdr: float | None) -> str | None:
+def render_graded(findings: Mapping[str, Value], icdr: float | None) -> str | None:
     """The note where a source has a grade and only some findings: a grade of 1 and more is retinopathy.
 
     That no abnormality is recorded is said only where retinopathy was looked for.

@@ -8,7 +8,7 @@ grade in it is in doubt.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +18,10 @@ from client.adapters.companions import centers, splits
 from client.adapters.photographs import Photographs
 from client.adapters.values import Unusable, grade, identifier
 from shared_model.records import build
+from shared_model.wording import counted, worded
 
+_UNREAD = "{n} [value|values] of {column} cannot be read ({reason}) and [is|are] treated as missing."
+_LOST = "{n} of {rows} cannot be used and [is|are] set aside."
 _Value = TypeVar("_Value")
 
 
@@ -103,11 +106,15 @@ class Reading:
             if path is not None:
                 self._named.add(path)
 
-    def loaded(self, folder: Path, notices: list[str], rows: int, *, hint: str) -> Loaded:
+    def loaded(
+        self, folder: Path, notices: list[str], rows: int, *, hint: str, repeated: Sequence[str] = ()
+    ) -> Loaded:
         """Everything read, with centres and splits from the tables beside it.
 
         rows: how many the table has. hint: what to check where no row can be used because photographs are absent.
+        repeated: those of the notices that check finds by itself.
         """
+        set_aside = self._counted(rows)
         patients = [str(record["patient_id"]) for record in self.records]
         columns = {name: [r[name] for r in self.records] for name in (self.records or [{}])[0]}
         columns["center"], said = centers(folder, patients, columns.get("center", [None] * len(patients)))
@@ -115,20 +122,21 @@ class Reading:
         return Loaded(
             build(columns),
             problem_table(self.quarantined),
-            notices + self._notices(rows) + said + also_said,
+            notices + set_aside + said + also_said,
             self.lines,
             problem_table(self.unread),
             self.photographs.others(self._named),
             self.source,
             self.owners,
             hint,
+            (*repeated, *set_aside),
         )
 
-    def _notices(self, rows: int) -> list[str]:
-        counted = Counter((column, reason) for _, _, column, reason in self.unread)
+    def _counted(self, rows: int) -> list[str]:
+        found = Counter((column, reason) for _, _, column, reason in self.unread)
         said = [
-            f"{count} values of {column} cannot be read ({reason}) and are treated as missing."
-            for (column, reason), count in sorted(counted.items())
+            worded(_UNREAD, count, column=column, reason=reason)
+            for (column, reason), count in sorted(found.items())
         ]
         lost = len({line for line, *_ in self.quarantined})
-        return said + ([f"{lost} of {rows} rows cannot be used and are set aside."] if lost else [])
+        return said + ([worded(_LOST, lost, rows=counted(rows, "row"))] if lost else [])

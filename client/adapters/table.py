@@ -21,8 +21,10 @@ from client.adapters.reading import Reading
 from client.adapters.suggest import suggest, table_of
 from client.adapters.values import Unusable, word
 from shared_model.errors import ConfigError
+from shared_model.wording import worded
 
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_UNGRADED = "{n} [record has|records have] no ICDR grade: [it is|they are] used, but not for grading."
 TWICE = "the record is already in {unit} {line}"
 
 
@@ -91,9 +93,9 @@ class _Rows:
             )
         ungraded = sum(row["icdr"] is None for row in rows)
         if ungraded:
-            said.append(f"{ungraded} records have no ICDR grade: they are used, but not for grading.")
+            said.append(worded(_UNGRADED, ungraded))
         if self._one_eyed:
-            said.append(f"{self._one_eyed} rows name the photograph of one eye only.")
+            said.append(worded("{n} [row names|rows name] the photograph of one eye only.", self._one_eyed))
         return said
 
     def _photograph(self, row: Row, view: View) -> None:

@@ -162,7 +162,7 @@ def _judged(
         [_with_lines(finding, loaded) for finding in ordered(findings)],
         summary,
         made,
-        notices=tuple(loaded.notices),
+        notices=tuple(notice for notice in loaded.notices if notice not in loaded.repeated),
     )
 
 

@@ -73,7 +73,7 @@ def test_an_unusable_optional_value_becomes_missing_and_is_counted(
     assert pd.isna(loaded.table[field].iloc[0])
     assert loaded.table[field].iloc[1] in (0.0, 1.0, 57.0, 10.0)
     assert loaded.quarantine.empty
-    assert any(notice.startswith("1 values of ") and column in notice for notice in loaded.notices)
+    assert any(notice.startswith("1 value of ") and column in notice for notice in loaded.notices)
 
 
 def test_missing_insulin_is_missing_and_never_using(write_folder: WriteFolder) -> None:
@@ -129,7 +129,7 @@ def test_the_flag_that_contradicts_the_grade_is_kept_and_counted(write_folder: W
 def test_code_1_of_anatomy_is_normal_and_in_no_note(write_folder: WriteFolder) -> None:
     loaded = load(write_folder([{}, {"macula": "2"}, {"optic_disc": "bv"}]))
     assert loaded.table["note"].tolist() == ["No abnormality is recorded."] * 3
-    assert any(notice.startswith("1 notes say that no abnormality") for notice in loaded.notices)
+    assert any(notice.startswith("1 note says that no abnormality") for notice in loaded.notices)
 
 
 def test_notes_are_absent_only_where_no_finding_is_recorded(write_folder: WriteFolder) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from client.adapters import load
 from client.check.check import CheckResult, run_check
 from client.check.document import document
 from client.check.finding_rows import read_findings
@@ -30,7 +31,7 @@ WriteFolder = Callable[..., Path]
 def test_the_adapters_notices_are_on_screen_in_json_and_on_the_page(
     write_folder: WriteFolder, check: Check
 ) -> None:
-    rows: list[Mapping[str, str]] = [{"patient_age": "210"}, *({} for _ in range(9))]
+    rows: list[Mapping[str, str]] = [{"DR_ICDR": ""}, *({} for _ in range(9))]
     result = check(write_folder(rows))
     assert result.notices
     stream = io.StringIO()
@@ -39,6 +40,21 @@ def test_the_adapters_notices_are_on_screen_in_json_and_on_the_page(
         assert notice in " ".join(stream.getvalue().split())
         assert notice in document(result)["notices"]
         assert notice in render(result)
+
+
+def test_what_a_finding_says_is_not_said_again_in_a_notice(write_folder: WriteFolder, check: Check) -> None:
+    rows: list[Mapping[str, str]] = [{} for _ in range(12)]
+    rows[0] = {"patient_age": "210"}
+    rows[1] = {"patient_age": "9", "diabetes_time_y": "30"}
+    rows[2] = {"DR_ICDR": "9"}
+    rows[3] = {"diabetic_retinopathy": "1"}
+    folder = write_folder(rows)
+    loaded, result = load(folder), check(folder)
+    told = {"age_out_of_range", "duration_longer_than_age", "grade_unreadable", "flag_against_grade"}
+    assert told <= {finding.kind for finding in result.findings}
+    assert len(loaded.repeated) == 4
+    assert set(loaded.repeated) <= set(loaded.notices)  # who has no findings is told all
+    assert not set(loaded.repeated) & set(result.notices)
 
 
 @pytest.fixture

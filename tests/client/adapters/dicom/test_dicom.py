@@ -203,8 +203,8 @@ def test_greyscale_and_secondary_captures_are_counted(folder: Path, write: Write
     write("1", 1, pixels=disc()[..., 0].copy(), photometric="MONOCHROME2")
     write("2", 2, SOPClassUID=uid.SecondaryCaptureImageStorage)
     said = " ".join(load(folder, "dicom").notices)
-    assert "1 photographs are greyscale" in said
-    assert "1 photographs are secondary captures" in said
+    assert "1 photograph is greyscale" in said
+    assert "1 photograph is a secondary capture" in said
 
 
 def test_a_folder_without_a_usable_photograph_is_refused(folder: Path, write: Write) -> None:

@@ -36,7 +36,7 @@ def test_labels_are_joined_by_the_uid(folder: Path, write: Write) -> None:
     )
     assert loaded.table["icdr"].isna().tolist() == [False, True]
     assert second["record_id"] == "1.2.3.2"
-    assert any("1 photographs have no row in the labels" in said for said in loaded.notices)
+    assert any("1 photograph has no row in the labels" in said for said in loaded.notices)
 
 
 def test_the_header_is_believed_before_the_labels(folder: Path, write: Write) -> None:

@@ -66,7 +66,7 @@ def test_a_row_may_be_a_visit_with_a_photograph_of_each_eye(write: Write) -> Non
         [4, "", "missing"],
         [5, "4.jpg", "the grade is outside 0 to 4"],
     ]
-    assert "1 rows name the photograph of one eye only." in loaded.notices
+    assert "1 row names the photograph of one eye only." in loaded.notices
 
 
 @pytest.mark.parametrize(("delimiter", "name"), [(";", "export.csv"), ("\t", "export.tsv")])
