@@ -54,6 +54,17 @@ def predict(
         for key, vectors in notes.items():
             parts[key].append(vectors[group])  # -1 reads the last row: zeros, or NaN where a grade would be
         on_batch()
+    return _predictions(model, dataset, rows, sites, parts)
+
+
+def _predictions(
+    model: FusionModel,
+    dataset: SiteDataset,
+    rows: NDArray[np.int64],
+    sites: Mapping[str, str],
+    parts: Mapping[str, list[Floats]],
+) -> Predictions:
+    """parts: "TASK INPUT" or "PROTOCOL SIDE" -> the outputs of every batch."""
     table = dataset.table.iloc[rows]
     # Nobody to predict for is no error: arrays of no rows.
     whole: dict[str, Floats] = defaultdict(lambda: np.zeros((0, GRADES), dtype=np.float32))

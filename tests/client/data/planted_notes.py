@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,21 +80,35 @@ def _fill(
 
 
 def _value(half: Half, slot: str, rng: random.Random) -> tuple[str, str]:
+    """Kind and text. Draws are in this order and no further than needed, so that a seed stays the same notes."""
     first, last = rng.choice(half.firsts), rng.choice(half.lasts)
     digits = "".join(rng.choices("0123456789", k=16))
     day, month, year = rng.randint(1, 28), rng.randint(1, 12), rng.randint(1930, 2005)
-    names = {
+    drawn: tuple[tuple[str, Callable[[], dict[str, str]]], ...] = (
+        ("name", lambda: _names(first, last, rng)),
+        ("date_of_birth", lambda: _dates(day, month, year, rng)),
+        ("phone", lambda: _phones(digits, rng)),
+        ("record_number", lambda: _numbers(digits, rng)),
+        ("email", lambda: {"email": f"{first.lower()[0]}.x{digits[:2]}@mail.example.com"}),
+        ("cpf", lambda: _cpfs(digits)),
+    )
+    return next((kind, found[slot]) for kind, make in drawn if slot in (found := make()))
+
+
+def _names(first: str, last: str, rng: random.Random) -> dict[str, str]:
+    return {
         "name": rng.choice([f"{first} {last}", f"{first} {last}", f"{first} {rng.choice('ABCE')}. {last}"]),
         "last": last if last[0].isupper() else last.split(" ", 1)[1],
         "upper": f"{first} {last}".upper(),
         "lower": first.lower(),
         "first": first,
         "comma": f"{last}, {first}",
-        "initial": f"{first[0]}. {last.split(' ')[-1]}",
+        "initial": f"{first[0]}. {last.rsplit(' ', maxsplit=1)[-1]}",
     }
-    if slot in names:
-        return "name", names[slot]
-    dates = {
+
+
+def _dates(day: int, month: int, year: int, rng: random.Random) -> dict[str, str]:
+    return {
         "date": rng.choice(
             [f"{day:02}/{month:02}/{year}", f"{day}-{month}-{year}", f"{day:02}.{month:02}.{year}"]
         ),
@@ -103,11 +118,12 @@ def _value(half: Half, slot: str, rng: random.Random) -> tuple[str, str]:
             [f"{day} de março de {year}", f"{day:02}/{month:02}/{year}", f"{day}/mai/{year}"]
         ),
     }
-    if slot in dates:
-        return "date_of_birth", dates[slot]
+
+
+def _phones(digits: str, rng: random.Random) -> dict[str, str]:
     area, nine = rng.choice(["11", "21", "85", "48"]), "9" + digits[:4]
     line, end = digits[:3], digits[3:7]
-    phones = {
+    return {
         "us": rng.choice([f"({line}) 555-{end}", f"555-{line}-{end}", f"+1 555 {line} {end}"]),
         "intl": rng.choice(
             [f"+44 20 7{line} {end}", f"+351 91{line[0]} {line} {end[:3]}", f"+49 30 {line}{end}"]
@@ -123,10 +139,10 @@ def _value(half: Half, slot: str, rng: random.Random) -> tuple[str, str]:
         "land": f"({area}) 3{line}-{end}",
         "local": rng.choice([f"{nine}-{end}", f"3{line}-{end}"]),
     }
-    if slot in phones:
-        return "phone", phones[slot]
-    plain = _cpf(digits[:9])
-    numbers = {
+
+
+def _numbers(digits: str, rng: random.Random) -> dict[str, str]:
+    return {
         "record": rng.choice(
             [
                 digits[:6],
@@ -139,15 +155,11 @@ def _value(half: Half, slot: str, rng: random.Random) -> tuple[str, str]:
         "rg": f"{digits[:2]}.{digits[2:5]}.{digits[5:8]}-{rng.choice('0123456789X')}",
         "sus": rng.choice([f"7{digits[:14]}", f"7{digits[:2]} {digits[2:6]} {digits[6:10]} {digits[10:14]}"]),
     }
-    if slot in numbers:
-        return "record_number", numbers[slot]
-    written = f"{plain[:3]}.{plain[3:6]}.{plain[6:9]}-{plain[9:]}"
-    others = {
-        "email": ("email", f"{first.lower()[0]}.x{digits[:2]}@mail.example.com"),
-        "cpf": ("cpf", written),
-        "plain": ("cpf", plain),
-    }
-    return others[slot]
+
+
+def _cpfs(digits: str) -> dict[str, str]:
+    plain = _cpf(digits[:9])
+    return {"cpf": f"{plain[:3]}.{plain[3:6]}.{plain[6:9]}-{plain[9:]}", "plain": plain}
 
 
 def _cpf(nine: str) -> str:
