@@ -28,11 +28,16 @@ demo-seeds: $(READY)
 	for seed in 1 2; do rm -rf runs/demo-seed-$$seed; \
 	  $(BIN)/fedfundus-simulate run --data runs/demo-data --preset tiny --partition center --seed $$seed --out runs/demo-seed-$$seed || exit; done
 
+# A file's tests stay in one process, since they share what they prepared. The slow ones run one at a time: a
+# full-size model takes most of the memory.
+PARALLEL := -n auto --dist loadfile
+
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL)
 
 test-all: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL)
+	$(BIN)/python -m pytest -m slow
 
 check: $(READY)
 	$(BIN)/ruff check .
