@@ -2,8 +2,8 @@
 
 model.safetensors (trunk and shared tensors; the local decoders are not in it), config.toml, standardisation.json
 (preprocessing statistics and the image pipeline's version), parameters.json (kind of every tensor, trunk
-fingerprint, counts, origin of the encoders), tokenizer/ (with the text encoder's shape) and, where a temperature was
-fitted, calibration.json.
+fingerprint, counts, origin of the encoders), tokenizer/ (with the text encoder's shape) and, where they are known,
+calibration.json (temperatures, operating points) and held_out.json (how good it was on patients it never saw).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from shared_model.config.load import from_toml
 from shared_model.errors import DataError
 from shared_model.exchange import parameter_kinds, read_tensors, trunk_fingerprint
 from shared_model.files import naming_disk_errors, write_tensor_file, write_text
+from shared_model.held_out import HeldOut
 from shared_model.losses import Objective
 from shared_model.model import FusionModel, Tokenizer, build_model, load_tokenizer
 from shared_model.statistics import Standardisation
@@ -38,6 +39,7 @@ WEIGHTS, STANDARDISATION, PARAMETERS, TOKENIZER = (
     "tokenizer",
 )
 CALIBRATION = "calibration.json"  # may be absent: the model then answers as it is
+HELD_OUT = "held_out.json"  # may be absent: nobody then knows how good it is
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Artefact:
     config: Config
     standardisation: Standardisation
     calibration: Calibration = field(default_factory=Calibration)
+    held_out: HeldOut | None = None
 
 
 def count_parameters(objective: Objective) -> dict[str, int]:
@@ -67,8 +70,11 @@ def save_artefact(
     standardisation: dict[str, Any],
     pipeline: str,
     calibration: Calibration | None = None,
+    held_out: HeldOut | None = None,
 ) -> None:
-    """Write the folder whole or not at all; an existing one is replaced. calibration: None for a model as it is."""
+    """Write the folder whole or not at all; an existing one is replaced. calibration: None for a model as it is.
+    held_out: None where it was not evaluated.
+    """
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     kinds = parameter_kinds(objective)
@@ -79,8 +85,9 @@ def save_artefact(
         write_tensor_file(temporary / WEIGHTS, kept)
         write_text(temporary / "config.toml", to_toml(config))
         write_json(temporary / STANDARDISATION, {"image_pipeline": pipeline, **standardisation})
-        if calibration is not None:
-            write_json(temporary / CALIBRATION, calibration.to_dict())
+        for name, known in ((CALIBRATION, calibration), (HELD_OUT, held_out)):
+            if known is not None:
+                write_json(temporary / name, known.to_dict())
         described = {
             "package_version": PACKAGE_VERSION,
             "counts": count_parameters(objective),
@@ -121,6 +128,7 @@ def load_artefact(folder: Path, pipeline: str) -> Artefact:
         config,
         Standardisation.from_dict(statistics),
         _calibration(folder / CALIBRATION),
+        HeldOut.from_dict(_read_json(folder / HELD_OUT)) if (folder / HELD_OUT).exists() else None,
     )
 
 

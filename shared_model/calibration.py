@@ -1,34 +1,52 @@
-"""What a model's probabilities are corrected by: a temperature for each task, kept beside the weights.
+"""What makes a model's scores mean something, kept beside the weights: temperatures and operating points.
 
-It is fitted on the validation patients of all sites from sums alone (shared_model.evaluation.temperature). A model
-without one answers as it is, at a temperature of 1.
+Fitted on the validation patients of all sites from sums alone (shared_model.evaluation), first the temperatures, then
+the points on the scores they correct. Both are fixed for all inputs together and for the photograph alone, whose
+scores are others. A model without them answers as it is, and has no point at which its answer stands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared_model.errors import DataError
+from shared_model.evaluation.site_figures import INPUTS
+from shared_model.operating_points import OperatingPoints
 from shared_model.records import TASKS
 from shared_model.statistics.reading import count, number
 
-SCHEMA = "fedfundus.calibration/1"
+SCHEMA = "fedfundus.calibration/2"
+_FIRST = "fedfundus.calibration/1"  # temperatures of all inputs together, and nothing else
+
+Points = Mapping[str, Mapping[str, OperatingPoints]]  # task -> input of INPUTS
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """temperature: task -> a number above 0, for the tasks that one was fitted for. examples: task -> validation
-    photographs behind it.
+    """temperature, image_temperature: task -> a number above 0, for the tasks that one was fitted for, with all inputs
+    and from the photograph alone. examples: task -> validation photographs behind them. points: task -> input ->
+    operating points, where any were fitted.
     """
 
     temperature: Mapping[str, float] = field(default_factory=dict)
     examples: Mapping[str, int] = field(default_factory=dict)
+    image_temperature: Mapping[str, float] = field(default_factory=dict)
+    points: Points = field(default_factory=dict)
 
-    def of(self, task: str) -> float:
-        """The temperature of a task, 1 where none was fitted."""
-        return float(self.temperature.get(task, 1.0))
+    def of(self, task: str, given: str = "all") -> float:
+        """The temperature of a task from an input of INPUTS, 1 where none was fitted."""
+        fitted = self.image_temperature if given == "image" else self.temperature
+        return float(fitted.get(task, 1.0))
+
+    def points_of(self, task: str, given: str) -> OperatingPoints | None:
+        """The operating points of a task from an input of INPUTS; None where none were fitted."""
+        return self.points.get(task, {}).get(given)
+
+    def at(self, points: Points) -> Calibration:
+        """The same temperatures with these points."""
+        return replace(self, points=points)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain and JSON-serialisable: model/calibration.json."""
@@ -36,24 +54,58 @@ class Calibration:
             "schema": SCHEMA,
             "temperature": dict(self.temperature),
             "examples": dict(self.examples),
+            "image_temperature": dict(self.image_temperature),
+            "points": {
+                task: {given: points.to_dict() for given, points in by_input.items()}
+                for task, by_input in self.points.items()
+            },
         }
 
     @classmethod
     def from_dict(cls, message: Mapping[str, Any]) -> Calibration:
         """The calibration of a model folder. Raises DataError for one that no fit could have written."""
         try:
-            if message["schema"] != SCHEMA:
-                raise ValueError("another schema")
-            temperature = {str(task): number(value) for task, value in message["temperature"].items()}
-            examples = {str(task): count(value) for task, value in message["examples"].items()}
-            if not set(temperature) | set(examples) <= set(TASKS):
-                raise ValueError("a task that does not exist")
-            if not all(value > 0 for value in temperature.values()):
-                raise ValueError("a temperature that is not above 0")
+            return cls._parsed(message)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
-                f"the temperatures cannot be understood ({type(error).__name__}: {error!s:.60})",
+                f"the calibration cannot be understood ({type(error).__name__}: {error!s:.60})",
                 where="calibration.json",
                 fix="copy the folder again, or remove the file to use the model as it is",
             ) from None
-        return cls(temperature, examples)
+
+    @classmethod
+    def _parsed(cls, message: Mapping[str, Any]) -> Calibration:
+        if message["schema"] not in (SCHEMA, _FIRST):
+            raise ValueError("another schema")
+        examples = {_task(task): count(value) for task, value in message["examples"].items()}
+        if message["schema"] == _FIRST:
+            return cls(_temperatures(message["temperature"]), examples)
+        points = {
+            _task(task): {_input(given): OperatingPoints.from_dict(one) for given, one in by_input.items()}
+            for task, by_input in message["points"].items()
+        }
+        return cls(
+            _temperatures(message["temperature"]),
+            examples,
+            _temperatures(message["image_temperature"]),
+            points,
+        )
+
+
+def _temperatures(message: Mapping[str, Any]) -> dict[str, float]:
+    found = {_task(task): number(value) for task, value in message.items()}
+    if not all(value > 0 for value in found.values()):
+        raise ValueError("a temperature that is not above 0")
+    return found
+
+
+def _task(name: str) -> str:
+    if name not in TASKS:
+        raise ValueError("a task that does not exist")
+    return name
+
+
+def _input(name: str) -> str:
+    if name not in INPUTS:
+        raise ValueError("an input that does not exist")
+    return name

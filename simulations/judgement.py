@@ -15,11 +15,11 @@ import pandas as pd
 
 from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
-from client.evaluation import site_figures, temperature_answer
+from client.evaluation import scores_answer, site_figures, temperature_answer
 from client.inference.guard import retrieval_guard
 from client.inference.predict import predict
 from client.statistics.policy import Policy
-from server.evaluation import fit_temperature, pool_figures
+from server.evaluation import fit_points, fit_temperature, pool_figures
 from shared_model.calibration import Calibration
 from shared_model.config import Config
 from shared_model.metrics.grading import Floats
@@ -57,9 +57,9 @@ class Judged:
             mask_notes=self.config.losses.mask_notes,
             batch_size=self.config.evaluation.batch_size,
         )
-        return fit_temperature(
-            temperature_answer(part, _policy(self.config)) for _, part in _by_site(found, sites).items()
-        )
+        policy, parts = _policy(self.config), _by_site(found, sites).values()
+        calibration = fit_temperature(temperature_answer(part, policy) for part in parts)
+        return fit_points(calibration, (scores_answer(part, calibration, policy) for part in parts))
 
     def guard(self, tested: pd.DataFrame) -> dict[str, Any]:
         """`guard` of the document, on records that were tested."""

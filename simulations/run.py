@@ -22,6 +22,7 @@ from shared_model.calibration import Calibration
 from shared_model.config import Config, to_toml
 from shared_model.exchange import write_tensors
 from shared_model.files import write_text
+from shared_model.held_out import HeldOut
 from shared_model.metrics.document import SCHEMA, comparisons, majority_predictions, model_figures
 from shared_model.metrics.modalities import modality_worth
 from shared_model.metrics.predictions import Predictions
@@ -118,6 +119,7 @@ class Run:
             standardisation,
             PIPELINE_VERSION,
             calibration,
+            HeldOut.of(document["models"][FEDERATED]["all"]),
         )
         history = self._history(folder, workspace, trained)
         for row in history[len(store.history()) :]:

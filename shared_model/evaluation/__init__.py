@@ -6,6 +6,7 @@ and binning leave open is a bound beside the figure, not a guess.
 """
 
 from shared_model.evaluation.histogram import BINS, EDGES, Histogram, bin_of
+from shared_model.evaluation.scores import Scores, ScoresAnswer
 from shared_model.evaluation.site_figures import INPUTS, Confusion, SiteFigures, TaskFigures
 from shared_model.evaluation.temperature import GRID, TemperatureAnswer
 
@@ -16,6 +17,8 @@ __all__ = [
     "INPUTS",
     "Confusion",
     "Histogram",
+    "Scores",
+    "ScoresAnswer",
     "SiteFigures",
     "TaskFigures",
     "TemperatureAnswer",

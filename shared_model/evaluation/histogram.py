@@ -91,6 +91,37 @@ class Histogram:
         bounds = float(surely[edge] / self.positives), float(maybe[best] / self.positives)
         return bounds, float(np.concatenate([[0.0], EDGES])[edge]) if edge < BINS else None
 
+    def spared(self, edge: float) -> float:
+        """The lowest share of the negatives (one at least) that may lie below one of the bins' edges."""
+        _, maybe = _above(self.negative)
+        place = int(np.searchsorted(EDGES, edge, side="right")) if edge else 0
+        return float(1.0 - maybe[place] / self.negatives)
+
+    def clears(self, sensitivity: float) -> tuple[float, float] | None:
+        """The highest of the bins' edges below which so few positives may lie that this sensitivity is surely kept, and
+        the lowest sensitivity it may have; None where there is no positive or that edge is 0.
+        """
+        if not self.positives:
+            return None
+        surely, _ = _above(self.positive)
+        edge = int(np.flatnonzero(surely >= sensitivity * self.positives * (1 - 1e-12))[-1])
+        if not 0 < edge < BINS:
+            return None
+        return float(EDGES[edge - 1]), float(surely[edge] / self.positives)
+
+    def trusts(self, share: float, fewest: int) -> tuple[float, float, int] | None:
+        """The lowest of the bins' edges from which on at least this share is surely positive, that share at its lowest
+        and how many of both sides surely lie there (`fewest` or more); None where there is none.
+        """
+        good, _ = _above(self.positive)
+        surely, bad = _above(self.negative)
+        enough = (good + surely >= fewest) & (good >= share * (good + bad) * (1 - 1e-12))
+        if not enough[:BINS].any():
+            return None
+        edge = int(np.argmax(enough))
+        least = float(good[edge] / (good[edge] + bad[edge]))
+        return float(np.concatenate([[0.0], EDGES])[edge]), least, int(good[edge] + surely[edge])
+
     def _least_precision(self, maybe: _Ints) -> float:
         """The j-th positive from the top has j true ones at its score, and no more false ones than may be there."""
         order = np.argsort(-self.positive[:, 0], kind="stable")

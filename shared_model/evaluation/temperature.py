@@ -26,20 +26,22 @@ REASONS = {
 
 @dataclass(frozen=True)
 class TemperatureAnswer:
-    """One site's answer. examples: task -> labelled validation photographs; losses: task -> (len(GRID),) mean loss
-    in nats; both None where absent. absent: task -> one of REASONS.
+    """One site's answer. examples: task -> labelled validation photographs; losses, image_losses: task ->
+    (len(GRID),) mean loss in nats with all inputs and from the photograph alone; None where absent, the latter also
+    for a model that reads no photographs. absent: task -> one of REASONS.
     """
 
     examples: Mapping[str, int | None]
     losses: Mapping[str, tuple[float, ...] | None]
+    image_losses: Mapping[str, tuple[float, ...] | None]
     absent: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain and JSON-serialisable, always of the same keys."""
-        losses = {task: None if (row := self.losses[task]) is None else list(row) for task in TASKS}
         return {
             "examples": {task: self.examples[task] for task in TASKS},
-            "losses": losses,
+            "losses": _plain(self.losses),
+            "image_losses": _plain(self.image_losses),
             "absent": dict(self.absent),
         }
 
@@ -49,10 +51,13 @@ class TemperatureAnswer:
         try:
             examples = {task: _optional(message["examples"][task]) for task in TASKS}
             losses = {task: _losses(message["losses"][task]) for task in TASKS}
-            answer = cls(examples, losses, dict(message["absent"]))
+            image_losses = {task: _losses(message["image_losses"][task]) for task in TASKS}
+            answer = cls(examples, losses, image_losses, dict(message["absent"]))
             missing = {task for task in TASKS if losses[task] is None}
             if missing != set(answer.absent) or missing != {t for t in TASKS if examples[t] is None}:
                 raise ValueError("what is absent and the reasons given do not fit")
+            if any(image_losses[task] is not None for task in missing):
+                raise ValueError("losses of a task that is absent")
             if not set(answer.absent.values()) <= set(REASONS):
                 raise ValueError("a reason that does not exist")
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -62,6 +67,10 @@ class TemperatureAnswer:
                 fix="run the same version of FedFundus at the site and at the coordinator",
             ) from None
         return answer
+
+
+def _plain(losses: Mapping[str, tuple[float, ...] | None]) -> dict[str, list[float] | None]:
+    return {task: None if (row := losses[task]) is None else list(row) for task in TASKS}
 
 
 def _optional(value: Any) -> int | None:

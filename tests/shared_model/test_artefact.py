@@ -19,6 +19,7 @@ from shared_model.calibration import Calibration
 from shared_model.config import Config
 from shared_model.errors import DataError, FedFundusError
 from shared_model.exchange import parameter_kinds, trunk_fingerprint
+from shared_model.held_out import HeldOut
 from shared_model.losses import Objective
 from shared_model.metrics.predictions import Predictions
 from shared_model.model import FusionModel, Tokenizer, build_model, load_tokenizer
@@ -88,6 +89,21 @@ def test_a_temperature_is_handed_out_with_the_model(
     assert (found.of("icdr"), found.of("sdrg")) == (1.5, 1.0)
 
 
+def test_how_good_it_was_is_handed_out_with_the_model(
+    folder: Path, config: Config, tokenizer: Tokenizer, standardisation: Standardisation, objective: Objective
+) -> None:
+    assert load_artefact(folder, PIPELINE_VERSION).held_out is None
+    nothing = dict.fromkeys(("n", "accuracy", "quadratic_weighted_kappa"))
+    graded = {"icdr": {"all": nothing | {"n": 9, "accuracy": 0.5}, "image": nothing}}
+    known = HeldOut(None, graded | {"sdrg": {"all": nothing, "image": nothing}})
+    told = standardisation.to_dict()
+    save_artefact(folder, objective, tokenizer, config, told, PIPELINE_VERSION, held_out=known)
+    assert load_artefact(folder, PIPELINE_VERSION).held_out == known
+    (folder / "held_out.json").write_text('{"schema": "fedfundus.held_out/1", "retrieval": {"n": 3}}')
+    with pytest.raises(DataError, match=r"held_out\.json"):
+        load_artefact(folder, PIPELINE_VERSION)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -96,7 +112,7 @@ def test_a_temperature_is_handed_out_with_the_model(
         '{"schema": "fedfundus.calibration/1", "temperature": {"icdr": 0}, "examples": {}}',
         '{"schema": "fedfundus.calibration/1", "temperature": {"icdr": NaN}, "examples": {}}',
         '{"schema": "fedfundus.calibration/1", "temperature": {"other": 1}, "examples": {}}',
-        '{"schema": "fedfundus.calibration/2", "temperature": {}, "examples": {}}',
+        '{"schema": "fedfundus.calibration/3", "temperature": {}, "examples": {}}',
     ],
 )
 def test_a_damaged_calibration_is_refused_by_name(content: str, folder: Path) -> None:

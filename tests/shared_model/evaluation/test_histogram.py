@@ -114,3 +114,48 @@ def test_sites_add_up_in_any_order() -> None:
     assert one.auroc() == other.auroc()
     assert one.average_precision() == pytest.approx(other.average_precision())
     assert one.positives == truth.sum()
+
+
+LEVELS = st.sampled_from([0.5, 0.8, 0.9, 0.95, 1.0])
+
+
+@settings(max_examples=300, deadline=None)
+@given(SAMPLES, st.one_of(st.none(), st.tuples(STARTS, STARTS)), LEVELS)
+def test_a_threshold_keeps_its_promise_on_the_exact_scores_whatever_was_merged(
+    samples, starts, level
+) -> None:
+    truth, score = (np.array(column) for column in zip(*samples, strict=True))
+    found = histogram(truth, score, starts)
+    if (cleared := found.clears(level)) is not None:
+        threshold, least = cleared
+        assert level - 1e-9 <= least <= (score[truth] >= threshold).mean() + 1e-9
+    if (trusted := found.trusts(level, 3)) is not None:
+        threshold, least, n = trusted
+        kept = score >= threshold
+        assert level - 1e-9 <= least <= truth[kept].mean() + 1e-9
+        assert 3 <= n <= kept.sum()
+    if not truth.all() and (place := found.sensitivity_at(level)) is not None and place[1] is not None:
+        spared = found.spared(place[1])
+        assert level - 1e-9 <= spared <= (score[~truth] < place[1]).mean() + 1e-9
+
+
+def test_thresholds_of_bins_that_stand_alone_are_as_good_as_the_bins_allow() -> None:
+    generator = np.random.default_rng(1)
+    truth = generator.random(4000) < 0.3
+    score = 1 / (1 + np.exp(-generator.normal(2.0 * truth, 1.5)))
+    found = histogram(truth, score)
+    threshold, _ = found.clears(0.95)
+    assert (score[truth] >= threshold).mean() == pytest.approx(0.95, abs=0.02)
+    threshold, share, n = found.trusts(0.6, 20)
+    kept = score >= threshold
+    assert (share, n) == (pytest.approx(truth[kept].mean()), kept.sum())
+    finer = [s for s in np.sort(score) if truth[score >= s].mean() >= 0.6]
+    assert kept.sum() >= 0.9 * (score >= finer[0]).sum()
+
+
+def test_there_is_no_threshold_where_there_is_nothing_to_promise_it_on() -> None:
+    nobody = Histogram.of([], [])
+    assert nobody.clears(0.9) is None
+    assert nobody.trusts(0.9, 1) is None
+    everyone = histogram(np.array([True, False] * 30), np.full(60, 0.5))
+    assert everyone.trusts(0.9, 20) is None
