@@ -96,6 +96,7 @@ class Weighting:
         }
         write_json(self.out / "weighting.json", document)
         write_text(self.out / "weighting.md", as_markdown(document))
+        study.finish(results.values())
         return document
 
 

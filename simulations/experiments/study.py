@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from shared_model.config import Config
@@ -23,6 +23,7 @@ from simulations.experiments.results import Result, read_result, reading_of
 from simulations.prepare import Prepared, read_records, write_workspace
 
 STORE = "photographs"
+SECOND = "second"  # the same of other data, see simulations.tables.second
 
 
 class Study:
@@ -69,6 +70,16 @@ class Study:
         fresh = carry_out_all(lacking, self._jobs(), self.progress) if lacking else {}
         made = {folder: fresh[one] for one, folder in lacking.items()}
         return {one: made.get(folder) or _known(kept[folder]) for one, folder in folders.items()}
+
+    def finish(self, results: Iterable[Result]) -> None:
+        """Remove the prepared photographs once no result is lacking: only training and reading needed them.
+
+        What is trained stays, so that a later call of the same folder trains nothing; it reads photographs again.
+        """
+        if any(result.failed for result in results):
+            return
+        for part in (STORE, SECOND):
+            shutil.rmtree(self.folder / part, ignore_errors=True)
 
     def _read(self, seed: int) -> Prepared:
         config = self._base.model_copy(update={"seed": seed})

@@ -54,6 +54,7 @@ class Tables:
         results, lacking = self._results(study)
         tables = [self._table(CONTENTS[n], results, lacking, work) for n in self.numbers]
         write_tables(self.out, tables, self._facts(base), self._sentences(base, study))
+        study.finish(results.values())
         return tables
 
     def _results(self, study: Study) -> tuple[dict[Experiment, Result], dict[str, str]]:

@@ -23,6 +23,7 @@ from shared_model.progress import RunProgress
 from simulations.experiments import Experiment, Result
 from simulations.experiments.carry_out import judged_with, predict_with
 from simulations.experiments.results import reading_of
+from simulations.experiments.study import SECOND
 from simulations.prepare import read_records
 
 
@@ -30,7 +31,7 @@ class SecondData:
     """Another data folder, read once. folder: where its photographs are laid out."""
 
     def __init__(self, data: Path, folder: Path, config: Config, progress: RunProgress) -> None:
-        store = folder / "second"
+        store = folder / SECOND
         with naming_disk_errors(store):
             store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.table, self._images, self.quarantine, self.notices = read_records(

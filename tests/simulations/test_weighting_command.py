@@ -12,6 +12,7 @@ from client.training.optimizer import make_optimizer
 from shared_model.config import Config, load_config
 from shared_model.config.schema import LOSS_NAMES
 from shared_model.losses import Objective
+from simulations.experiments.study import STORE
 from simulations.weighting import trajectory, weightings
 from tests.simulations.conftest import Outcome
 
@@ -34,6 +35,7 @@ def test_every_weighting_is_compared(
         assert all(sum(share.values()) == pytest.approx(1.0) for share in row["shares"].values())
     assert ways["fixed, the preset's"]["largest"] == "grading"
     assert not ways["fixed, the preset's"]["collapsed"]
+    assert not (out / "work" / STORE).exists()
     text = (out / "weighting.md").read_text()
     assert all(f"| {name} |" in text for name in (*LOSS_NAMES, *ways))
 

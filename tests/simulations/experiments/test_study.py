@@ -18,6 +18,7 @@ from shared_model.config.variants import variants
 from shared_model.errors import ConfigError, RunError
 from shared_model.progress import RunProgress
 from simulations.experiments import Experiment, Study, in_modes, modes_of
+from simulations.experiments.study import STORE
 from simulations.run import Run
 from tests.simulations.conftest import SMALL
 
@@ -128,8 +129,14 @@ def test_a_model_that_fails_is_told_of_and_the_others_are_trained(
 
     monkeypatch.setattr(worker_module, "train", train)
     bad, good = (Experiment("vision", "pooled", config("vision", seed=seed)) for seed in (1, 0))
-    found = study().run([bad, good])
+    ours = study()
+    found = ours.run([bad, good])
     assert "diverged" in found[bad].failed
+    ours.finish(found.values())
+    assert (ours.folder / STORE).exists()  # whoever mends it trains the rest without reading them again
+    ours.finish([found[good]])
+    assert [path for path in ours.folder.iterdir() if path.name == STORE] == []
+    assert study().run([good])[good].figures() == found[good].figures()
     assert not found[bad].figures()
     assert found[good].figures()
 

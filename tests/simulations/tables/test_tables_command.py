@@ -14,6 +14,7 @@ import pytest
 import client.worker.worker as worker_module
 from shared_model.config import load_config
 from shared_model.errors import RunError
+from simulations.experiments.study import SECOND, STORE
 from simulations.tables import efficiency, make
 from tests.simulations.conftest import Outcome
 
@@ -112,6 +113,7 @@ def test_a_second_data_set_is_read_or_said_to_be_missing(
     assert len(calls) == trained
     assert all(row["cells"]["unimodal R@1 / 5 / 10"][0]["value"] is not None for row in found["rows"])
     assert "114 records" in " ".join(found["notes"])
+    assert not {STORE, SECOND} & {path.name for path in (tmp_path / "out" / "work").iterdir()}
 
 
 def test_size_and_speed_of_each_model_are_a_row(
