@@ -35,6 +35,7 @@ from shared_model.statistics import Standardisation
 from simulations.baselines import DirectSites, baselines
 from simulations.engines import run_engine
 from simulations.experiments.experiment import Experiment
+from simulations.experiments.graded import write_graded
 from simulations.experiments.layout import DEALT, WORKSPACE
 from simulations.experiments.results import reading_of, write_result
 from simulations.judgement import Judged
@@ -56,7 +57,7 @@ def carry_out(experiment: Experiment, folder: Path) -> None:
         taken = {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": peak_bytes()}
         write_text(folder / TRAINED, json.dumps(taken))
         (folder / "best.safetensors").unlink(missing_ok=True)
-    write_result(folder, _document(experiment, folder, workspace))
+    write_result(folder, _read(experiment, folder, workspace))
     shutil.rmtree(workspace)
 
 
@@ -78,7 +79,8 @@ def _train(experiment: Experiment, folder: Path, workspace: Path) -> None:
     run_federation(DirectSites(worker), baseline.config, RunFolder(folder), baseline.label)
 
 
-def _document(experiment: Experiment, folder: Path, workspace: Path) -> dict[str, Any]:
+def _read(experiment: Experiment, folder: Path, workspace: Path) -> dict[str, Any]:
+    """Read the test records with the trained model: keeps its grades and gives its document."""
     config = experiment.config
     table = pd.read_parquet(workspace / TABLE)
     sites: dict[str, list[str]] = json.loads((workspace / DEALT).read_text(encoding="utf-8"))
@@ -87,6 +89,7 @@ def _document(experiment: Experiment, folder: Path, workspace: Path) -> dict[str
     images = ImageStore.open(workspace / IMAGES)
     judged = judged_with(config, folder, images)
     predictions = predict_with(judged, tested, site_of)
+    write_graded(folder, predictions)
     trained = {p for site, own in sites.items() if site != experiment.left_out for p in own}
     counts = class_counts(table[table["patient_id"].isin(trained)])
     resampling = config.evaluation.resamples, config.evaluation.bootstrap_seed

@@ -12,6 +12,7 @@ from shared_model.artefact import write_json
 from shared_model.config import Config
 from shared_model.errors import FedFundusError
 from shared_model.metrics.document import EVERY_SITE, SCHEMA
+from simulations.experiments.graded import GRADED
 
 RESULT = "result.json"
 
@@ -41,7 +42,7 @@ class Result:
 def reading_of(config: Config) -> str:
     """What the figures of a result depend on beside the model: another version's are made anew."""
     evaluation = config.evaluation
-    return f"{SCHEMA} {evaluation.resamples} {evaluation.bootstrap_seed}"
+    return f"{SCHEMA} {evaluation.resamples} {evaluation.bootstrap_seed} with {GRADED}"
 
 
 def read_result(folder: Path) -> Result | None:

@@ -25,6 +25,7 @@ from simulations.run import MAJORITY
 from simulations.tables.second import SecondData
 from simulations.tables.write import markdown_table
 from simulations.training import FEDERATED
+from simulations.transfer.difference import difference_text, differences
 from simulations.transfer.matrix import cross_site_matrix, matrix_table
 
 SCHEMA = "fedfundus.transfer/1"
@@ -64,6 +65,7 @@ class Transfer:
         }
         write_json(self.out / "transfer.json", document)
         write_text(self.out / "transfer.md", as_markdown(document))
+        study.finish(results.values())
         return document
 
     def _absent(self, sites: Sequence[str]) -> list[str]:
@@ -119,6 +121,13 @@ def as_markdown(document: Mapping[str, Any]) -> str:
         "R@1 ceiling",
     ]
     parts.append(markdown_table(headings, [_left_out_texts(entry) for entry in document["left_out"]]))
+    parts.append(
+        "## The difference in ICDR kappa: the federation without it, minus a model that was trained on it"
+    )
+    headings = [f"{given}minus {name}" for given in ("", "image only, ") for name in (WITH, OWN)]
+    rows = [_difference_texts(entry) for entry in document["left_out"]]
+    parts.append(markdown_table(["left out", "test patients", *headings], rows))
+    parts.append("Both models on the same patients, who are resampled together for the 95 % interval.")
     parts.append("## Other data, which no training saw")
     parts.append(_second_text(document["second"]))
     parts += [f"{label} failed: {why}" for label, why in document["failed"].items()]
@@ -147,6 +156,9 @@ def _left_out(
         WITH: of_mode[FEDERATED].figures(site),
         OWN: of_mode[LOCAL + site].figures(site),
         MAJORITY: results[one].majority(site),
+        "differences": differences(
+            results[one], {WITH: of_mode[FEDERATED], OWN: of_mode[LOCAL + site]}, site, one.config
+        ),
     }
 
 
@@ -166,6 +178,12 @@ def _left_out_texts(entry: Mapping[str, Any]) -> list[str]:
         *(recall(model) for model in (WITHOUT, WITH)),
         recall(WITHOUT, "ceiling_at_1"),
     ]
+
+
+def _difference_texts(entry: Mapping[str, Any]) -> list[str]:
+    found = [one for of_input in entry["differences"].values() for one in of_input.values()]
+    patients = max((one["patients"] for one in found if one), default=0)
+    return [entry["site"], str(patients), *(difference_text(one) for one in found)]
 
 
 def _second_text(second: Mapping[str, Any] | None) -> str:

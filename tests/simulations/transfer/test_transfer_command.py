@@ -16,6 +16,7 @@ from shared_model.exchange import Payload
 from tests.simulations.conftest import Outcome
 
 Command = Callable[..., Outcome]
+KAPPA, OURS = "quadratic_weighted_kappa", "federated without it"
 SITES = ["ipiranga", "moema", "paulista"]
 QUICK = ("--rounds", 1, "--set", "runtime.jobs=1", "--set", "training.local_steps=1")
 
@@ -52,7 +53,7 @@ def test_a_centre_left_out_has_no_part_and_is_tested_on(
     held = dict(trained[:3])["moema"]
     assert not any(held & patients for _, patients in trained[-2:])
     (entry,) = document["left_out"]
-    ours = entry["federated without it"]
+    ours = entry[OURS]
     assert entry["site"] == "moema"
     assert (
         ours["icdr"]["n"]
@@ -60,15 +61,26 @@ def test_a_centre_left_out_has_no_part_and_is_tested_on(
         == entry["federated with it"]["icdr"]["n"]
         > 0
     )
+    for given, names in entry["differences"].items():
+        assert list(names) == ["federated with it", "its own model"]
+        for name, found in names.items():
+            kappas = [entry[which]["icdr"]["by_input"][given][KAPPA] for which in (OURS, name)]
+            assert found["difference"] == pytest.approx(kappas[0] - kappas[1])
+            assert found["n"] == ours["icdr"]["n"]
+            assert found["interval"] is None or len(found["interval"]) == 2
+    assert "minus its own model" in (out / "transfer.md").read_text()
     matrix = document["matrix"]["all"]
     assert matrix["columns"] == [*SITES, "all"]
     assert list(matrix["rows"]) == ["federated", "pooled", *(f"local:{site}" for site in SITES), "majority"]
     assert document["second"] is None
     assert "not available (no second data set" in (out / "transfer.md").read_text()
     calls = len(trained)
+    kept = {path.name for path in (out / "work").iterdir()}
+    assert len(kept) == 6  # a folder a model, and no photographs
     assert command(*asked, "--second", synthetic).code == 0
     assert len(trained) == calls
     assert json.loads((out / "transfer.json").read_text())["second"]["records"] == 114
+    assert {path.name for path in (out / "work").iterdir()} == kept
 
 
 def test_the_matrix_of_a_plain_run_needs_no_further_training(
