@@ -27,7 +27,10 @@ from simulations.dirt.noted import (
     plant_notes,
     plant_second_notes,
 )
+from simulations.dirt.noted_third import THIRD, plant_third_notes
 from simulations.dirt.notes_second import AT_LEAST
+from simulations.dirt.notes_third import AT_LEAST as AT_LEAST_THIRD
+from simulations.dirt.notes_third import LABELS
 from simulations.dirt.plant import clean_site, plant, plant_judgements
 from simulations.dirt.score import KindScore, Said, clean_rows_condemned, score
 from simulations.dirt.site import Site
@@ -113,6 +116,7 @@ def _asked(real: Path | None, only: str) -> list[Ask]:
         "notes": _with_notes,
         "notes, unseen": partial(_with_notes, unseen=True),
         "notes, second unseen": _with_second_notes,
+        "notes, third unseen": _with_third_notes,
     }
     if real is not None:
         asked |= {"real": partial(_real, real), "real, planted": partial(_real_planted, real)}
@@ -177,13 +181,27 @@ def _with_second_notes(root: Path, photographs: int, seed: int) -> Marked:
     base, folder = root / "clean", root / "second"
     wanted = min(max(2 * AT_LEAST, int(0.4 * photographs)), len(photographed(base)))
     truth = plant_second_notes(base, folder, seed, notes=wanted)
+    return _one_by_one("notes, second unseen", folder, truth, SECOND)
+
+
+def _with_third_notes(root: Path, photographs: int, seed: int) -> Marked:
+    """As `_with_second_notes`, of the third unseen set."""
+    base, folder = root / "clean", root / "third"
+    wanted = min(max(2 * AT_LEAST_THIRD, int(0.4 * photographs)), len(photographed(base)))
+    truth = plant_third_notes(base, folder, seed, notes=wanted)
+    return _one_by_one("notes, third unseen", folder, truth, THIRD, LABELS)
+
+
+def _one_by_one(
+    name: str, folder: Path, truth: Truth, ending: str, labels: frozenset[str] = frozenset()
+) -> Marked:
+    """The marks of a site with notes whose truth knows each identifier's place. ending: of the lines' kinds."""
     said = ask_check(folder, "table", NOTED_OPTIONS)
     whole = [*score(truth, said, MEANS, ["identifier_in_note"]), _still_readable(folder, truth)]
-    scores = [replace(one, kind=one.kind + SECOND) for one in whole]
-    scores += marks_by_kind(truth, notes_of(folder), _places, SECOND)
+    scores = [replace(one, kind=one.kind + ending) for one in whole]
+    scores += marks_by_kind(truth, notes_of(folder), _places, ending, labels=labels)
     condemned = clean_rows_condemned(truth, said)
-    unknown = unknown_kinds(said)
-    return Marked("notes, second unseen", len(truth.lines), tuple(scores), condemned, unknown=unknown)
+    return Marked(name, len(truth.lines), tuple(scores), condemned, unknown=unknown_kinds(said))
 
 
 def _places(note: str) -> list[Place]:

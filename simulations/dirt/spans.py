@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from simulations.dirt.score import KindScore
 from simulations.dirt.truth import Truth
@@ -30,11 +30,18 @@ MAY_GO = {
 }  # fmt: skip
 
 
-def marks_by_kind(truth: Truth, notes: Mapping[str, str], search: Search, ending: str) -> list[KindScore]:
+def marks_by_kind(
+    truth: Truth,
+    notes: Mapping[str, str],
+    search: Search,
+    ending: str,
+    *,
+    labels: frozenset[str] = frozenset(),
+) -> list[KindScore]:
     """A line for each of KINDS, and one for the notes that keep every other word.
 
     notes: record -> text that the truth's spans are of. search: the places of a text that are named. ending: of the
-    truth's kinds of identifiers and of the lines' names.
+    truth's kinds of identifiers and of the lines' names. labels: words that may go besides MAY_GO, in lower case.
     """
     said = {record: list(search(note)) for record, note in notes.items()}
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -47,7 +54,7 @@ def marks_by_kind(truth: Truth, notes: Mapping[str, str], search: Search, ending
             if not any(start < b and a < end for a, b in spans[record]):
                 false[kind].append(f"{record} ({notes[record][start:end]!r})")
     lines = [_line(kind + ending, truth, notes, said, false[kind]) for kind in KINDS]
-    return [*lines, _kept("clinical_words" + ending, notes, said, spans)]
+    return [*lines, _kept("clinical_words" + ending, notes, said, spans, MAY_GO | labels)]
 
 
 def _line(
@@ -72,6 +79,7 @@ def _kept(
     notes: Mapping[str, str],
     said: Mapping[str, Iterable[Place]],
     spans: Mapping[str, Sequence[tuple[int, int]]],
+    may_go: Set[str],
 ) -> KindScore:
     """Of the notes with identifiers: those that lose no clinical word to the mask of one."""
     named = sorted(record for record, places in spans.items() if places)
@@ -84,7 +92,7 @@ def _kept(
             for word in WORD.finditer(note)
             if hidden.intersection(range(*word.span()))
             and not any(word.start() < b and a < word.end() for a, b in spans[record])
-            and word[0].lower() not in MAY_GO
+            and word[0].lower() not in may_go
         ]
         if lost:
             missed.append(f"{record} ({' '.join(lost)})")
