@@ -21,6 +21,11 @@ from simulations.commands.tables import tables
 from simulations.commands.transfer import transfer
 from simulations.commands.weighting import weighting
 
+Report = Annotated[
+    Path | None,
+    typer.Option(help="Write a page with plots and photographs to this file, which stays with the data."),
+]
+
 app = typer.Typer(
     help="Simulate a federation of hospitals on one machine.", no_args_is_help=True, add_completion=False
 )
@@ -128,6 +133,10 @@ def evaluate(
         str,
         typer.Option(help="test (patients the run never trained on, same data) or all (another data set)."),
     ] = "test",
+    adapter: Annotated[
+        str, typer.Option(help="How to read the folder, where not as the model's own data.")
+    ] = "",
+    report: Report = None,
     as_json: Json = False,
 ) -> None:
     """Evaluate a finished model on a data folder. Exit code 1: the leak guard failed, so its figures do not hold."""
@@ -136,7 +145,9 @@ def evaluate(
     from simulations.terminal import print_summary
 
     with RunProgress(errors) as progress:
-        document = evaluate_model(model, data, split, progress)
+        document = evaluate_model(model, data, split, progress, adapter=adapter, report=report)
+    if report is not None:
+        errors.print(f"report: {report} (it shows photographs and notes: it stays here)", markup=False)
     if as_json:
         _print_json(document)
         raise typer.Exit(0 if document["verdict"]["ok"] else 1)
@@ -163,6 +174,7 @@ def crossvalidate(
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs/crossvalidation"),
     config_file: ConfigFile = None,
     overrides: Set = None,
+    report: Report = None,
     as_json: Json = False,
 ) -> None:
     """Federate once per fold, test on the fold left out, and pool the folds: figures from few photographs."""
@@ -182,7 +194,9 @@ def crossvalidate(
 
     check_output(out)
     with RunProgress(errors) as progress:
-        document = CrossValidation(config, data, folds, out, progress).execute()
+        document = CrossValidation(config, data, folds, out, progress, report).execute()
+    if report is not None:
+        errors.print(f"report: {report} (it shows photographs and notes: it stays here)", markup=False)
     if as_json:
         _print_json(document)
     else:

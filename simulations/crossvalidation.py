@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,24 @@ from shared_model.metrics.modalities import modality_worth
 from shared_model.metrics.predictions import Predictions, concatenate
 from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
+from simulations.evaluation_page import Shown, Temperatures, check_page, evaluation_page, write_page
 from simulations.judgement import all_passed, judgement
 from simulations.output import output_folder
-from simulations.prepare import Prepared, read_records, write_workspace
+from simulations.prepare import Prepared, read_numbered, write_workspace
 from simulations.run import MAJORITY, QUARANTINE, class_counts, judged_of, say_notices
 from simulations.training import FEDERATED, Training
 
 VALIDATION_SHARE = 9  # one fold of the training patients in so many is validated on
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """One fold: what its model said, what the majority of its training grades would, and how far it holds."""
+
+    predictions: Predictions
+    floor: Predictions
+    calibration: Calibration
+    guard: dict[str, Any]
 
 
 @dataclass
@@ -46,35 +58,38 @@ class CrossValidation:
     count: int
     out: Path
     progress: RunProgress
+    report: Path | None = None
 
     def execute(self) -> dict[str, Any]:
         """Federate once a fold; the document of metrics.json, whose figures pool the folds' test predictions."""
         started = time.perf_counter()
+        check_page(self.report)
         evaluation = self.config.evaluation.model_copy(update={"comparison": False})
         self.config = self.config.model_copy(update={"evaluation": evaluation})
         # Each fold takes the same steps, and no report tells a person where one of them stopped.
         training = self.config.training.model_copy(update={"early_stopping": 0})
         self.config = self.config.model_copy(update={"training": training})
         with output_folder(self.out) as folder:
-            document = self._into(folder)
+            document, page = self._into(folder)
             document["run"]["seconds"] = round(time.perf_counter() - started, 1)
             write_json(folder / "metrics.json", document)
             write_text(folder / "config.toml", to_toml(self.config))
+        if self.report is not None:
+            write_page(self.report, page)
         return document
 
-    def _into(self, folder: Path) -> dict[str, Any]:
+    def _into(self, folder: Path) -> tuple[dict[str, Any], str]:
+        """The document and, if it is wanted, its page."""
         store = folder / "photographs"
         store.mkdir()
-        table, images, quarantine, notices = read_records(self.data, self.config, store, self._reading)
+        read = read_numbered(self.data, self.config, store, self._reading)
+        table, images, quarantine, notices, lines = read
         if (self.data / "split.csv").exists():
             notices = [n for n in notices if "split.csv" not in n]
             notices.append("Cross-validation deals every patient to a fold: split.csv is not used.")
         write_text(folder / QUARANTINE, quarantine.to_csv(index=False))
         fold_of = folds(table, self.count, self.config.seed, digests=images.digests)
-        tested: list[Predictions] = []
-        floors: list[Predictions] = []
-        calibrations: list[Calibration] = []
-        guards: list[dict[str, Any]] = []
+        done: list[_Tested] = []
         for fold in range(self.count):
             split = _split(table, images, fold_of, fold, self.config.seed)
             # A workspace of its own: whatever a process remembers of another fold's sites does not fit this one.
@@ -85,23 +100,41 @@ class CrossValidation:
             prepared = write_workspace(split, images, self.config, workspace, quarantine, notices)
             if fold == 0:
                 say_notices(self.progress, prepared)
-            predictions = self._fold(prepared, workspace, fold)
-            judged = judged_of(self.config, RunFolder(workspace), prepared)
-            calibrations.append(judged.fit(split[split["split"] == "validation"], prepared.sites))
-            guards.append(judged.guard(split[split["split"] == "test"]))
-            tested.append(_fold_free(predictions))
-            floors.append(majority_predictions(tested[-1], class_counts(split)))
+            done.append(self._tested(prepared, workspace, fold))
             shutil.rmtree(workspace)
+        federated, floor = (
+            concatenate([one.predictions for one in done]),
+            concatenate([one.floor for one in done]),
+        )
+        document = self._document({FEDERATED: federated, MAJORITY: floor}, quarantine, notices)
+        temperatures = _temperatures(done)
+        document |= judgement(
+            federated, [], temperatures, all_passed([one.guard for one in done]), self.config
+        )
+        page = self._page(document, federated, temperatures, Shown(table, images, lines))
         shutil.rmtree(store)
-        federated = concatenate(tested)
-        document = self._document({FEDERATED: federated, MAJORITY: concatenate(floors)}, quarantine, notices)
-        temperatures = _temperatures(calibrations, tested)
-        return document | judgement(federated, [], temperatures, all_passed(guards), self.config)
+        return document, page
 
-    def _fold(self, prepared: Prepared, workspace: Path, fold: int) -> Predictions:
+    def _page(
+        self, document: dict[str, Any], federated: Predictions, temperatures: Temperatures, shown: Shown
+    ) -> str:
+        if self.report is None:
+            return ""
+        seed = self.config.evaluation.bootstrap_seed
+        return evaluation_page(document, federated, temperatures, shown, seed)
+
+    def _tested(self, prepared: Prepared, workspace: Path, fold: int) -> _Tested:
+        """Train on the other folds and test on this one."""
         label = f"fold {fold + 1} of {self.count}"
         training = Training(self.config, prepared, workspace, workspace, self.progress, label)
-        return training.run()[FEDERATED]["last"]
+        predictions = _fold_free(training.run()[FEDERATED]["last"])
+        judged, split = judged_of(self.config, RunFolder(workspace), prepared), prepared.table
+        return _Tested(
+            predictions,
+            majority_predictions(predictions, class_counts(split)),
+            judged.fit(split[split["split"] == "validation"], prepared.sites),
+            judged.guard(split[split["split"] == "test"]),
+        )
 
     def _reading(self, done: int, total: int) -> None:
         self.progress.update("reading photographs", done, total, unit="files")
@@ -143,13 +176,11 @@ def _split(
     return table.assign(split=pd.Series(split, index=table.index, dtype=table["split"].dtype))
 
 
-def _temperatures(
-    calibrations: list[Calibration], tested: list[Predictions]
-) -> dict[str, NDArray[np.float64]]:
+def _temperatures(done: Sequence[_Tested]) -> dict[str, NDArray[np.float64]]:
     """Each photograph's temperature: that of the fold's model, for the tasks that any fold has one for."""
-    sizes = [len(part) for part in tested]
-    fitted = {task for calibration in calibrations for task in calibration.temperature}
-    return {task: np.repeat([c.of(task) for c in calibrations], sizes) for task in sorted(fitted)}
+    sizes = [len(one.predictions) for one in done]
+    fitted = {task for one in done for task in one.calibration.temperature}
+    return {task: np.repeat([one.calibration.of(task) for one in done], sizes) for task in sorted(fitted)}
 
 
 def _fold_free(predictions: Predictions) -> Predictions:

@@ -21,56 +21,80 @@ from shared_model.metrics.predictions import Predictions
 from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
 from simulations import withholding
+from simulations.evaluation_page import Shown, check_page, evaluation_page, write_page
 from simulations.judgement import Judged, judgement
-from simulations.prepare import deal, read_records
+from simulations.prepare import deal, read_numbered
 from simulations.run import MAJORITY
 from simulations.training import FEDERATED
 
 SPLITS = ("test", "all")
 
 
-def evaluate_model(folder: Path, data: Path, split: str, progress: RunProgress) -> dict[str, Any]:
+def evaluate_model(
+    folder: Path,
+    data: Path,
+    split: str,
+    progress: RunProgress,
+    *,
+    adapter: str = "",
+    report: Path | None = None,
+) -> dict[str, Any]:
     """The document of metrics.json for one model; sites are the data's own centres.
 
     split: "test" evaluates the patients that a run on this same data set left for testing (the split follows from
-    the model's seed), "all" every record, for data the model never saw.
+    the model's seed), "all" every record, for data the model never saw. adapter: how to read the folder, where not
+    as the model's own data. report: where to write the page, which shows photographs and stays with the data.
     """
     if split not in SPLITS:
         raise ConfigError(
             f"there is no split {split!r}", where="--split", fix=f"use one of: {', '.join(SPLITS)}"
         )
+    check_page(report)
     artefact = load_artefact(folder, PIPELINE_VERSION)
+    config = _read_by(artefact.config, adapter)
     with tempfile.TemporaryDirectory(prefix="fedfundus-") as workspace:
-        table, images, quarantine, notices = read_records(
+        table, images, quarantine, notices, lines = read_numbered(
             data,
-            artefact.config,
+            config,
             Path(workspace),
             lambda done, total: progress.update("reading photographs", done, total, unit="files"),
         )
-        parts = _sites(table, artefact.config, images, notices)
+        parts = _sites(table, config, images, notices)
         if split == "test":
-            table = _as_the_run(table, parts, artefact.config, notices)
+            table = _as_the_run(table, parts, config, notices)
         tested = table if split == "all" else table[table["split"] == "test"]
         if tested.empty:
             raise DataError("there is no test patient", where=str(data), fix="use --split all")
         site_of = {patient: site for site, patients in parts.items() for patient in patients}
         predictions = _predictions(artefact, tested, images, site_of, progress)
-        guard = Judged(
-            artefact.model, artefact.tokenizer, artefact.standardisation, artefact.config, images
-        ).guard(tested)
-        judged = judgement(
-            predictions, sorted(parts), artefact.calibration.temperature, guard, artefact.config
+        guard = Judged(artefact.model, artefact.tokenizer, artefact.standardisation, config, images).guard(
+            tested
         )
-    run = {
-        "split": split,
-        "records": len(predictions),
-        "quarantined": len(quarantine),
-        "quarantine": quarantine.to_dict(orient="records"),
-        "notices": notices,
-        "resamples": artefact.config.evaluation.resamples,
-        "package_version": PACKAGE_VERSION,
-    }
-    return {"schema": SCHEMA, **_figures(artefact, predictions, sorted(parts)), **judged, "run": run}
+        temperatures = artefact.calibration.temperature
+        judged = judgement(predictions, sorted(parts), temperatures, guard, config)
+        run = {
+            "split": split,
+            "records": len(predictions),
+            "quarantined": len(quarantine),
+            "quarantine": quarantine.to_dict(orient="records"),
+            "notices": notices,
+            "resamples": config.evaluation.resamples,
+            "package_version": PACKAGE_VERSION,
+        }
+        figures = _figures(artefact, predictions, sorted(parts))
+        document = {"schema": SCHEMA, **figures, **judged, "run": run}
+        if report is not None:  # before the prepared photographs are gone
+            seed = config.evaluation.bootstrap_seed
+            shown = Shown(table, images, lines)
+            write_page(report, evaluation_page(document, predictions, temperatures, shown, seed))
+    return document
+
+
+def _read_by(config: Config, adapter: str) -> Config:
+    """The model's configuration with another adapter, if one is named."""
+    if not adapter:
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"adapter": adapter})})
 
 
 def _figures(artefact: Artefact, predictions: Predictions, sites: list[str]) -> dict[str, Any]:

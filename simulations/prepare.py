@@ -7,7 +7,7 @@ same workspace (each site alone, all pooled), so that every model is trained by 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,13 @@ def read_records(
     data: Path, config: Config, workspace: Path, progress: Progress | None = None
 ) -> tuple[pd.DataFrame, ImageStore, pd.DataFrame, list[str]]:
     """Records with their splits, photographs, quarantine and notices of a data folder, or of a site.toml's."""
+    return read_numbered(data, config, workspace, progress)[:4]
+
+
+def read_numbered(
+    data: Path, config: Config, workspace: Path, progress: Progress | None = None
+) -> tuple[pd.DataFrame, ImageStore, pd.DataFrame, list[str], Mapping[str, int]]:
+    """read_records, and the line of the source table that each record came from."""
     loaded = _load(data, config)
     images, unreadable = build_image_store(
         loaded.table,
@@ -62,7 +69,7 @@ def read_records(
         digests=images.digests,
     )
     quarantine = pd.concat([loaded.quarantine, unreadable], ignore_index=True)
-    return table, images, quarantine, list(loaded.notices)
+    return table, images, quarantine, list(loaded.notices), loaded.lines
 
 
 def _load(data: Path, config: Config) -> Loaded:

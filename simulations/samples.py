@@ -6,6 +6,7 @@ import io
 
 from PIL import Image
 
+from client.data.images import ImageStore
 from shared_model.randomness import numpy_generator
 from simulations.prepare import Prepared
 
@@ -22,13 +23,14 @@ def sample_photographs(prepared: Prepared, seed: int) -> dict[str, list[tuple[by
         chosen = []
         for grade, group in own.groupby("icdr"):
             record = group["record_id"].iloc[int(draw.integers(len(group)))]
-            chosen.append((_jpeg(prepared, record), f"ICDR {grade}"))
+            chosen.append((jpeg(prepared.images, record), f"ICDR {grade}"))
         samples[site] = chosen[:PER_SITE]
     return samples
 
 
-def _jpeg(prepared: Prepared, record: str) -> bytes:
-    pixels = prepared.images.batch([prepared.images.index_of(record)])[0]  # (3, S, S)
+def jpeg(images: ImageStore, record: str) -> bytes:
+    """A record's prepared photograph as JPEG, without any header of its file."""
+    pixels = images.batch([images.index_of(record)])[0]  # (3, S, S)
     stream = io.BytesIO()
     Image.fromarray(pixels.transpose(1, 2, 0)).save(stream, "JPEG", quality=88)
     return stream.getvalue()

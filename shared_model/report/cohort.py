@@ -35,7 +35,7 @@ def partition_rows(partition: Mapping[str, Any], sites: Mapping[str, Colour]) ->
 def photographs(samples: Mapping[str, Sequence[tuple[bytes, str]]]) -> dict[str, list[dict[str, str]]]:
     """Site -> the photographs as data addresses with their captions. Raises ValueError unless PNG or JPEG."""
     return {
-        site: [{"source": _address(image), "caption": caption} for image, caption in pictures]
+        site: [{"source": address(image), "caption": caption} for image, caption in pictures]
         for site, pictures in samples.items()
         if pictures
     }
@@ -101,6 +101,14 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def address(image: bytes) -> str:
+    """A photograph as a data address. Raises ValueError unless it is PNG or JPEG."""
+    for signature, kind in _SIGNATURES.items():
+        if image.startswith(signature):
+            return f"data:{kind};base64,{base64.b64encode(image).decode('ascii')}"
+    raise ValueError("a sample photograph is neither PNG nor JPEG")
+
+
 def _count(held: Mapping[str, int] | None, split: str) -> int | None:
     return (held or {}).get(split)
 
@@ -115,13 +123,6 @@ def _bar(counts: Sequence[int] | None) -> list[dict[str, Any]]:
         {"grade": grade, "count": count, "start": round(start, 3), "width": round(100 * count / total, 3)}
         for grade, (count, start) in enumerate(zip(counts, starts, strict=True))
     ]
-
-
-def _address(image: bytes) -> str:
-    for signature, kind in _SIGNATURES.items():
-        if image.startswith(signature):
-            return f"data:{kind};base64,{base64.b64encode(image).decode('ascii')}"
-    raise ValueError("a sample photograph is neither PNG nor JPEG")
 
 
 def _totals(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -5,13 +5,13 @@ Positions are percentages, so that a browser draws it at any width; the line of 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from shared_model.metrics.document import EVERY_SITE
 from shared_model.metrics.summary import model_label
 from shared_model.records import TASKS
+from shared_model.report.strips import axis, tick_text
 from shared_model.report.verdict import with_interval
 
 Entry = Mapping[str, Any]
@@ -27,7 +27,7 @@ def forest(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {
         task: {
             "zero": place(0.0),
-            "ticks": [{"at": place(tick), "text": _tick(tick)} for tick in ticks],
+            "ticks": [{"at": place(tick), "text": tick_text(tick)} for tick in ticks],
             "rows": [_row(entry, place) for entry in entries if entry["task"] == task],
             "available": any(e["difference"] is not None for e in entries if e["task"] == task),
         }
@@ -39,15 +39,7 @@ def _axis(entries: Sequence[Entry]) -> tuple[Callable[[float], str], list[float]
     """Placement in percent of an axis that holds every bound and 0, and at most five round ticks on it."""
     known = [entry for entry in entries if entry["difference"] is not None]
     bounds = [0.0, *(bound for e in known for bound in (e["difference"], *(e["interval"] or ())))]
-    margin = 0.04 * (max(bounds) - min(bounds)) or 0.1
-    low, high = min(bounds) - margin, max(bounds) + margin
-    step = next((s for s in (0.05, 0.1, 0.2, 0.25, 0.5) if (high - low) / s <= 5), 1.0)
-    ticks = [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    return lambda value: f"{100 * (value - low) / (high - low):.2f}", ticks
-
-
-def _tick(value: float) -> str:
-    return f"{round(value, 2):+g}".replace("-", "−") if round(value, 2) else "0"
+    return axis(bounds)
 
 
 def _words(entry: Entry) -> dict[str, str]:

@@ -7,20 +7,16 @@ from data or configuration is escaped by the template engine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from shared_model.metrics.summary import NOT_AVAILABLE, model_label, ordered
+from shared_model.metrics.summary import model_label, ordered
 from shared_model.records import TASKS
 from shared_model.report import cohort, curves, palette, verdict, views
 from shared_model.report.dots import kappa_by_input
 from shared_model.report.forest import forest
 from shared_model.report.modalities import worth, worth_drawing
+from shared_model.report.templates import environment, look
 
-_HERE = Path(__file__).parent
 Entry = Mapping[str, Any]
 
 _SECTIONS = (
@@ -56,31 +52,26 @@ def render(
     """
     sites = palette.site_colours(list(partition.get("sites") or {}))
     run = document.get("run") or {}
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html").render(
-        css=Markup((_HERE / "page.css").read_text("utf-8")),
-        colours=palette.ALL,
-        missing=NOT_AVAILABLE,
-        tasks=TASKS,
-        sites=sites,
-        facts=cohort.facts(run),
-        cost=cohort.cost(run),
-        resamples=run.get("resamples"),
-        version=run.get("package_version"),
-        notices=_notices(document, partition),
-        config=config_toml,
-        legend=_legend(document["models"], sites),
-        trained=_legend(dict.fromkeys(entry["model"] for entry in history), sites),
-        sections=_SECTIONS,
-        **_figures(document, sites),
-        **_plots(document, history, sites),
-        **_cohort(history, partition, samples, sites),
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            **look(),
+            tasks=TASKS,
+            sites=sites,
+            facts=cohort.facts(run),
+            cost=cohort.cost(run),
+            resamples=run.get("resamples"),
+            version=run.get("package_version"),
+            notices=_notices(document, partition),
+            config=config_toml,
+            legend=_legend(document["models"], sites),
+            trained=_legend(dict.fromkeys(entry["model"] for entry in history), sites),
+            sections=_SECTIONS,
+            **_figures(document, sites),
+            **_plots(document, history, sites),
+            **_cohort(history, partition, samples, sites),
+        )
     )
 
 

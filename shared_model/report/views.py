@@ -153,7 +153,7 @@ def retrieval(document: Document, protocol: str, sites: Mapping[str, Colour]) ->
 def confusions(document: Document, task: str, sites: Sequence[str]) -> list[dict[str, Any]]:
     """The federated model's matrices, all sites first; cells hold the count and its share of the row."""
     federated = document["models"]["federated"]
-    return [_matrix(name, federated[name][task]) for name in (EVERY_SITE, *sites) if name in federated]
+    return [matrix(name, federated[name][task]) for name in (EVERY_SITE, *sites) if name in federated]
 
 
 def _on(figures: Mapping[str, Any], group: str) -> list[Cell]:
@@ -189,7 +189,8 @@ def _recall(value: float | None, ceiling: float | None) -> Cell:
     return Cell(percent(value), f"{100 * value / ceiling:.0f} % of ceiling" if ceiling else "")
 
 
-def _matrix(name: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+def matrix(name: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """A confusion matrix by its name, with its kappa: counts, shares of the row and recall of each grade."""
     counts = figures["confusion"]
     rows = [
         {

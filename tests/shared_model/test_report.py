@@ -8,9 +8,9 @@ from copy import deepcopy
 from html.parser import HTMLParser
 
 import pytest
-from test_report_sample import NO_NOTES, SITES, Report, bare_report, report
 
 from shared_model.report import render
+from tests.shared_model.test_report_sample import NO_NOTES, SITES, Report, bare_report, report
 
 SECTIONS = (
     "verdict",

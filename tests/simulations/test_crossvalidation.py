@@ -11,6 +11,7 @@ import pytest
 
 from client.worker import Worker
 from shared_model.exchange import Payload
+from tests.shared_model.test_report import Page
 from tests.simulations.conftest import Outcome
 
 Command = Callable[..., Outcome]
@@ -42,9 +43,9 @@ def test_no_model_is_trained_on_a_patient_it_is_tested_on(
 ) -> None:
     out = tmp_path / "out"
     sets = ["--set", "training.local_steps=1", "--partition", "iid", "--sites", 2, "--rounds", 1]
-    shown = command(
-        "crossvalidate", "--data", synthetic, "--folds", FOLDS, "--out", out, "--json", *small, *sets
-    )
+    page = tmp_path / "eval.html"
+    where = ["--folds", FOLDS, "--out", out, "--report", page, "--json"]
+    shown = command("crossvalidate", "--data", synthetic, *where, *small, *sets)
     assert shown.code == 0, shown.err
     assert len(trained_on) == FOLDS * 2
     tested: list[set[str]] = []
@@ -70,3 +71,8 @@ def test_no_model_is_trained_on_a_patient_it_is_tested_on(
     assert document["pooled"]["icdr"]["all"]["confusion"] == figures["icdr"]["confusion"]
     assert any("split.csv is not used" in notice for notice in document["run"]["notices"])
     assert {path.name for path in out.iterdir()} == {"metrics.json", "config.toml", "quarantine.csv"}
+    text = Page(page.read_text("utf-8")).text
+    assert f"cross-validated, {FOLDS} folds" in text
+    assert "Searches: not available (there are no vectors)." in text
+    assert "Hardest errors" in text
+    assert "data:image/jpeg" in page.read_text("utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from shared_model.progress import RunProgress
 from shared_model.statistics import Standardisation
 from simulations.evaluate import evaluate_model
 from tests.shared_model.test_metrics_document import keys
+from tests.shared_model.test_report import Page
 
 Rows = list[dict[str, str]]
 Evaluate = Callable[..., dict[str, Any]]
@@ -69,8 +71,13 @@ def evaluated(model_folder: Path, data_folder: Path, tmp_path: Path) -> Evaluate
             writer = csv.DictWriter(stream, list(rows[0]))
             writer.writeheader()
             writer.writerows(changed)
-        document = evaluate_model(model_folder, data, split, RunProgress(Console(file=io.StringIO())))
+        page = tmp_path / "eval.html"
+        document = evaluate_model(
+            model_folder, data, split, RunProgress(Console(file=io.StringIO())), report=page
+        )
         json.dumps(document, allow_nan=False)
+        # Whatever the data, there is a page, and what it cannot say it does not say.
+        assert not re.search(r"\b(nan|NaN|None|null|inf)\b", Page(page.read_text("utf-8")).text)
         return document
 
     return run
