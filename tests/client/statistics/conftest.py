@@ -38,5 +38,18 @@ def make_records() -> Callable[..., pd.DataFrame]:
 
 
 @pytest.fixture
+def table() -> pd.DataFrame:
+    """Sixty patients, enough in every cell for a small minimum."""
+    grades: list[object] = [i % 5 for i in range(60)]
+    return training_records(
+        60,
+        age=[40.0 + i % 20 for i in range(60)],
+        icdr=grades,
+        sdrg=grades,
+        sex=[float(i % 2) for i in range(60)],
+    )
+
+
+@pytest.fixture
 def state() -> MemoryState:
     return MemoryState()

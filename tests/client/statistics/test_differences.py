@@ -16,25 +16,9 @@ from client.statistics.answers import NAME, AnswerRefused, Answers
 from client.statistics.fingerprints import MEMBERSHIP, difference, fingerprints
 from client.statistics.policy import OPEN, Policy
 from shared_model.errors import DataError
+from tests.client.statistics.asked import KEY, POLICY, without
 
 MakeRecords = Callable[..., pd.DataFrame]
-KEY = b"secret of the site"
-POLICY = Policy(minimum_cell=5)
-
-
-@pytest.fixture
-def table(make_records: MakeRecords) -> pd.DataFrame:
-    return make_records(
-        60,
-        age=[40.0 + i % 20 for i in range(60)],
-        icdr=[i % 5 for i in range(60)],
-        sdrg=[i % 5 for i in range(60)],
-        sex=[float(i % 2) for i in range(60)],
-    )
-
-
-def without(table: pd.DataFrame, patients: int) -> pd.DataFrame:
-    return table.iloc[patients:].reset_index(drop=True)
 
 
 def ask(state: Any, federation: str, table: pd.DataFrame, policy: Policy = POLICY) -> dict[str, Any]:
