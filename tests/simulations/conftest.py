@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
+import client.worker.worker as worker_module
 from simulations import cli
 from simulations.synthesis.dataset import synthesize
 
@@ -54,3 +55,17 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def small() -> list[str]:
     """`--set` arguments of the smallest model."""
     return [part for item in SMALL.split() for part in ("--set", item)]
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The sites that were trained, in order."""
+    seen: list[str] = []
+    original = worker_module.train
+
+    def train(*arguments: Any, site: str, **named: Any) -> Any:
+        seen.append(site)
+        return original(*arguments, site=site, **named)
+
+    monkeypatch.setattr(worker_module, "train", train)
+    return seen

@@ -35,20 +35,6 @@ def study(synthetic: Path, tmp_path: Path) -> Callable[[], Study]:
     return lambda: Study(synthetic, tmp_path / "work", config(), RunProgress(Console(file=io.StringIO())))
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The sites that were trained, in order."""
-    seen: list[str] = []
-    original = worker_module.train
-
-    def train(*arguments: object, site: str, **named: object) -> object:
-        seen.append(site)
-        return original(*arguments, site=site, **named)
-
-    monkeypatch.setattr(worker_module, "train", train)
-    return seen
-
-
 @pytest.mark.parametrize("name", variants())
 def test_every_variant_is_trained_and_read(name: str, study: Callable[[], Study]) -> None:
     one = Experiment(name, "federated", config(name))

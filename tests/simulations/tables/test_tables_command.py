@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import client.worker.worker as worker_module
 from shared_model.config import load_config
 from shared_model.errors import RunError
 from simulations.experiments.study import SECOND, STORE
@@ -33,36 +32,22 @@ QUICK = (
 )
 
 
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The sites trained, in order."""
-    seen: list[str] = []
-    original = worker_module.train
-
-    def train(*arguments: Any, site: str, **named: Any) -> Any:
-        seen.append(site)
-        return original(*arguments, site=site, **named)
-
-    monkeypatch.setattr(worker_module, "train", train)
-    return seen
-
-
 def table(document: dict[str, Any], number: int) -> dict[str, Any]:
     return next(table for table in document["tables"] if table["table"] == number)
 
 
 def test_tables_share_their_models_and_are_gone_on_with(
-    command: Command, synthetic: Path, tmp_path: Path, small: list[str], calls: list[str]
+    command: Command, synthetic: Path, tmp_path: Path, small: list[str], trained: list[str]
 ) -> None:
     out = tmp_path / "out"
     asked = ("tables", "--data", synthetic, "--out", out, *small, *QUICK)
     first = command(*asked, "--which", "2")
     assert first.code == 0, first.err
     assert "4 models; about" in first.err  # the estimate, before anything is trained
-    assert len(calls) == 4 * 3  # clip, vision, full, published at three sites
+    assert len(trained) == 4 * 3  # clip, vision, full, published at three sites
     second = command(*asked, "--which", "1,2", "--json")
     assert second.code == 0, second.err
-    assert len(calls) == 4 * 3  # zero-shot CLIP is not trained, the others were
+    assert len(trained) == 4 * 3  # zero-shot CLIP is not trained, the others were
     document = json.loads(second.out)
     assert document == json.loads((out / "tables.json").read_text())
     retrieval, grading = table(document, 1), table(document, 2)
@@ -103,14 +88,14 @@ def test_data_without_notes_leave_rows_that_need_them_not_available(
 
 
 def test_a_second_data_set_is_read_or_said_to_be_missing(
-    command: Command, synthetic: Path, tmp_path: Path, small: list[str], calls: list[str]
+    command: Command, synthetic: Path, tmp_path: Path, small: list[str], trained: list[str]
 ) -> None:
     asked = ("tables", "--data", synthetic, "--which", 5, "--out", tmp_path / "out", "--json", *small, *QUICK)
     without = table(json.loads(command(*asked).out), 5)
     assert {row["missing"] for row in without["rows"]} == {"no second data set was given: --second"}
-    trained = len(calls)
+    before = len(trained)
     found = table(json.loads(command(*asked, "--second", synthetic).out), 5)
-    assert len(calls) == trained
+    assert len(trained) == before
     assert all(row["cells"]["unimodal R@1 / 5 / 10"][0]["value"] is not None for row in found["rows"])
     assert "114 records" in " ".join(found["notes"])
     assert not {STORE, SECOND} & {path.name for path in (tmp_path / "out" / "work").iterdir()}
