@@ -10,7 +10,7 @@ each distinct pair is scored once; a matrix product over repeated columns does n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,13 +47,11 @@ def text_to_image(
     clamp(K - b, 0, t) / t; the ceiling is the mean of min(K, c) / c with c the photographs whose note is the
     same. Returns `directed`'s figures; None with fewer than two samples or embeddings that are not finite.
     """
-    kept = _kept(image_embedding, text_embedding, note, one_text_per_note)
+    kept = _kept(image_embedding, text_embedding, note, patient, one_text_per_note)
     if kept is None:
         return None
-    image, text, group = kept
-    who = None if patient is None else patient[note >= 0]
-    found = directed(text, image, group, ks, who, resamples, seed)
-    return found | chance_intervals(group, ks, seed, one_query_per_note=one_text_per_note)
+    found = directed(kept.text, kept.image, kept.note, ks, kept.patient, resamples, seed)
+    return found | chance_intervals(kept.note, ks, seed, one_query_per_note=one_text_per_note)
 
 
 def image_to_text(
@@ -71,13 +69,11 @@ def image_to_text(
 
     The gallery holds a note as often as it was written, so that chance and ceiling are those of text_to_image.
     """
-    kept = _kept(image_embedding, text_embedding, note, one_text_per_note)
+    kept = _kept(image_embedding, text_embedding, note, patient, one_text_per_note)
     if kept is None:
         return None
-    image, text, group = kept
-    who = None if patient is None else patient[note >= 0]
-    found = directed(image, text, group, ks, who, resamples, seed)
-    return found | chance_intervals(group, ks, seed, one_query_per_note=False)
+    found = directed(kept.image, kept.text, kept.note, ks, kept.patient, resamples, seed)
+    return found | chance_intervals(kept.note, ks, seed, one_query_per_note=False)
 
 
 def directed(
@@ -205,9 +201,22 @@ def _intervals(
     return {f"recall_at_{k}": bootstrap.interval_of(c, count) for k, c in zip(hits, drawn.T, strict=True)}
 
 
+class _Kept(NamedTuple):
+    """The samples that have a note."""
+
+    image: Embedding
+    text: Embedding
+    note: Labels
+    patient: NDArray[np.str_] | None
+
+
 def _kept(
-    image: Embedding, text: Embedding, note: Labels, one_text_per_note: bool
-) -> tuple[Embedding, Embedding, Labels] | None:
+    image: Embedding,
+    text: Embedding,
+    note: Labels,
+    patient: NDArray[np.str_] | None,
+    one_text_per_note: bool,
+) -> _Kept | None:
     queried = note >= 0
     image, text, note = image[queried], text[queried], note[queried]
     if len(note) < 2 or not (np.isfinite(image).all() and np.isfinite(text).all()):
@@ -215,4 +224,4 @@ def _kept(
     if one_text_per_note:
         _, first, group = np.unique(note, return_index=True, return_inverse=True)
         text = text[first][group]
-    return image, text, note
+    return _Kept(image, text, note, None if patient is None else patient[queried])
