@@ -25,24 +25,21 @@ from PIL import Image
 
 
 def _row_with(cell: str) -> Callable[[Random], bytes]:
-    """The table with one cell of a row replaced, in a column drawn."""
-
-    def make(random: Random) -> bytes:
-        lines = csv_bytes(random).decode().split("\n")
-        cells = lines[3].split(",")
-        cells[int(random.integers(len(cells)))] = cell
-        lines[3] = ",".join(cells)
-        return "\n".join(lines).encode("utf-8", "surrogatepass")
-
-    return make
+    return _with_cell(cell, csv_bytes, 3)
 
 
 def _line_with(cell: str) -> Callable[[Random], bytes]:
+    return _with_cell(cell, table_bytes, 2)
+
+
+def _with_cell(cell: str, table: Callable[[Random], bytes], line: int) -> Callable[[Random], bytes]:
+    """The table with one cell of a line replaced, in a column drawn."""
+
     def make(random: Random) -> bytes:
-        lines = table_bytes(random).decode().split("\n")
-        cells = lines[2].split(",")
+        lines = table(random).decode().split("\n")
+        cells = lines[line].split(",")
         cells[int(random.integers(len(cells)))] = cell
-        lines[2] = ",".join(cells)
+        lines[line] = ",".join(cells)
         return "\n".join(lines).encode("utf-8", "surrogatepass")
 
     return make

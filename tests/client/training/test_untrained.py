@@ -10,7 +10,7 @@ import pytest
 
 from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
-from client.training.loop import train
+from client.training.loop import TrainingResult, train
 from client.training.untrained import untrained
 from shared_model.config import Config
 from shared_model.exchange import local_tensors, shared_tensors
@@ -45,6 +45,19 @@ def lacking(
     return make
 
 
+def trained(objective: Objective, dataset: SiteDataset, config: Config) -> TrainingResult:
+    return train(
+        objective,
+        dataset,
+        dataset.rows_of("train"),
+        config.training,
+        site="a",
+        seed=0,
+        first_step=0,
+        learning_rate=1e-3,
+    )
+
+
 def serves(name: str, lacks: tuple[str, ...]) -> bool:
     parts = tuple(f"model.{part}" for lack in lacks for part in SERVE[lack])
     return bool(parts) and name.startswith(parts)
@@ -64,16 +77,7 @@ def test_exactly_what_no_record_serves_comes_back_as_it_came(
     config = small_config(
         f"training.proximal={proximal}", "training.weight_decay=0.1", "training.local_steps=4"
     )
-    result = train(
-        objective,
-        dataset,
-        dataset.rows_of("train"),
-        config.training,
-        site="a",
-        seed=0,
-        first_step=0,
-        learning_rate=1e-3,
-    )
+    result = trained(objective, dataset, config)
     after = shared_tensors(objective) | local_tensors(objective)
     kept = {name for name in before if after[name].tobytes() == before[name].tobytes()}
     assert kept == result.untrained == {name for name in before if serves(name, lacks)}
@@ -100,16 +104,7 @@ def test_the_weights_of_losses_that_a_site_cannot_have_stay_put(
     alpha = objective.weighting.alpha
     alpha.data.fill_(0.5)
     config = small_config(*settings, "training.local_steps=4")
-    result = train(
-        objective,
-        dataset,
-        dataset.rows_of("train"),
-        config.training,
-        site="a",
-        seed=0,
-        first_step=0,
-        learning_rate=1e-3,
-    )
+    result = trained(objective, dataset, config)
     assert set(result.losses) == set(result.weights) == {"image_reconstruction", "grading"}
     assert sum(result.weights.values()) == pytest.approx(1)
     moved = (alpha.detach() - 0.5 * (1 - 1e-3 * 0.01) ** 4).abs()
