@@ -28,10 +28,22 @@ Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything random
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds, from the configured one on.")]
 Preset = Annotated[str, typer.Option(help="tiny or paper.")]
 Rounds = Annotated[int | None, typer.Option(min=1)]
+Out = Annotated[Path, typer.Option(help="Folder of the results; one begun before is gone on with.")]
 Modes = Annotated[str, typer.Option(help="Some of federated, pooled, local (each site alone).")]
 Second = Annotated[
     Path | None, typer.Option(help="Another data folder, or its site.toml, that no training sees.")
 ]
+
+
+def show_study(
+    name: str, out: Path, text: str, *, as_json: bool, kinds: Sequence[str] = ("md", "json")
+) -> None:
+    """Print what a command that trains many models found, and where it lies: `out`/NAME.KIND."""
+    if as_json:
+        print((out / f"{name}.json").read_text(encoding="utf-8"), end="")
+        return
+    print(text)
+    print(f"{name}: {', '.join(str(out / f'{name}.{kind}') for kind in kinds)}")
 
 
 def experiment_config(

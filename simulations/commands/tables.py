@@ -13,6 +13,7 @@ from simulations.commands.options import (
     Data,
     Json,
     Modes,
+    Out,
     Preset,
     Rounds,
     Second,
@@ -20,6 +21,7 @@ from simulations.commands.options import (
     Seeds,
     Set,
     experiment_config,
+    show_study,
 )
 
 
@@ -32,9 +34,7 @@ def tables(
     second: Second = None,
     rounds: Rounds = None,
     seed: Seed = None,
-    out: Annotated[Path, typer.Option(help="Folder of the tables; one begun before is gone on with.")] = Path(
-        "runs/tables"
-    ),
+    out: Out = Path("runs/tables"),
     config_file: ConfigFile = None,
     overrides: Set = None,
     as_json: Json = False,
@@ -56,8 +56,4 @@ def tables(
     }
     with RunProgress(errors) as progress:
         made = Tables(numbers, configs, asked, seeds, data, out, progress, second).make()
-    if as_json:
-        print((out / "tables.json").read_text(encoding="utf-8"), end="")
-        return
-    print(markdown(made))
-    print(f"tables: {out / 'tables.md'}, {out / 'tables.json'}, {out / 'tables.html'}")
+    show_study("tables", out, markdown(made), as_json=as_json, kinds=("md", "json", "html"))

@@ -12,12 +12,14 @@ from simulations.commands.options import (
     ConfigFile,
     Data,
     Json,
+    Out,
     Preset,
     Rounds,
     Second,
     Seed,
     Set,
     experiment_config,
+    show_study,
 )
 
 
@@ -28,9 +30,7 @@ def transfer(
     preset: Preset = "tiny",
     rounds: Rounds = None,
     seed: Seed = None,
-    out: Annotated[
-        Path, typer.Option(help="Folder of the results; one begun before is gone on with.")
-    ] = Path("runs/transfer"),
+    out: Out = Path("runs/transfer"),
     config_file: ConfigFile = None,
     overrides: Set = None,
     as_json: Json = False,
@@ -44,8 +44,4 @@ def transfer(
     )
     with RunProgress(errors) as progress:
         document = Transfer(config, data, out, leave_out, progress, second).make()
-    if as_json:
-        print((out / "transfer.json").read_text(encoding="utf-8"), end="")
-        return
-    print(as_markdown(document))
-    print(f"transfer: {out / 'transfer.md'}, {out / 'transfer.json'}")
+    show_study("transfer", out, as_markdown(document), as_json=as_json)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from shared_model.command_line import errors
 from simulations.commands.options import (
     ConfigFile,
     Data,
     Json,
+    Out,
     Preset,
     Rounds,
     Seed,
     Seeds,
     Set,
     experiment_config,
+    show_study,
 )
 
 
@@ -27,9 +26,7 @@ def weighting(
     preset: Preset = "tiny",
     rounds: Rounds = None,
     seed: Seed = None,
-    out: Annotated[
-        Path, typer.Option(help="Folder of the results; one begun before is gone on with.")
-    ] = Path("runs/weighting"),
+    out: Out = Path("runs/weighting"),
     config_file: ConfigFile = None,
     overrides: Set = None,
     as_json: Json = False,
@@ -43,8 +40,4 @@ def weighting(
     )
     with RunProgress(errors) as progress:
         document = Weighting(config, data, out, seeds, progress).make()
-    if as_json:
-        print((out / "weighting.json").read_text(encoding="utf-8"), end="")
-        return
-    print(as_markdown(document))
-    print(f"weighting: {out / 'weighting.md'}, {out / 'weighting.json'}")
+    show_study("weighting", out, as_markdown(document), as_json=as_json)
