@@ -35,6 +35,17 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, frozenset[str]]]
     return seen
 
 
+def paired(entry: dict[str, Any]) -> None:
+    """Differences are those of the figures beside them, all inputs and the photograph alone."""
+    for given, names in entry["differences"].items():
+        assert list(names) == ["federated with it", "its own model"]
+        for name, found in names.items():
+            kappas = [entry[which]["icdr"]["by_input"][given][KAPPA] for which in (OURS, name)]
+            assert found["difference"] == pytest.approx(kappas[0] - kappas[1])
+            assert found["n"] == entry[OURS]["icdr"]["n"]
+            assert found["interval"] is None or len(found["interval"]) == 2
+
+
 def test_a_centre_left_out_has_no_part_and_is_tested_on(
     command: Command,
     synthetic: Path,
@@ -61,13 +72,7 @@ def test_a_centre_left_out_has_no_part_and_is_tested_on(
         == entry["federated with it"]["icdr"]["n"]
         > 0
     )
-    for given, names in entry["differences"].items():
-        assert list(names) == ["federated with it", "its own model"]
-        for name, found in names.items():
-            kappas = [entry[which]["icdr"]["by_input"][given][KAPPA] for which in (OURS, name)]
-            assert found["difference"] == pytest.approx(kappas[0] - kappas[1])
-            assert found["n"] == ours["icdr"]["n"]
-            assert found["interval"] is None or len(found["interval"]) == 2
+    paired(entry)
     assert "minus its own model" in (out / "transfer.md").read_text()
     matrix = document["matrix"]["all"]
     assert matrix["columns"] == [*SITES, "all"]
