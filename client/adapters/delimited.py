@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from client.adapters.bounded import read_bounded
 from client.adapters.quoting import Record, records
 from shared_model.errors import DataError
 
@@ -43,7 +44,7 @@ def read_table(path: Path, aliases: Mapping[str, str] | None = None) -> Table:
 
     Raises DataError for a file that cannot be read, is empty, or names a column twice.
     """
-    text = _text(path)
+    text = _decoded(read_bounded(path, MAX_BYTES, called="table", kind="CSV file"))
     found = records(text, _delimiter(text))
     header = next(found, Record(1, []))
     if header.problem:
@@ -87,22 +88,6 @@ def _row(record: Record, columns: tuple[str, ...]) -> Row:
     if not problem and len(record.cells) != len(columns):
         problem = f"the row has {len(record.cells)} cells, the header {len(columns)}"
     return Row(record.line, dict(zip(columns, record.cells, strict=False)), problem)
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(
-                "The table is implausibly large.",
-                where=str(path),
-                fix=f"Give a CSV file of at most {MAX_BYTES // 2**20} MB.",
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"The table cannot be opened: {error.strerror}.", where=str(path), fix="Check its permissions."
-        ) from None
-    return _decoded(data)
 
 
 def _decoded(data: bytes) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from client.adapters.bounded import read_bounded
 from client.adapters.quoting import MAX_CELL, TOO_LONG
 from shared_model.errors import DataError
 
@@ -39,7 +40,7 @@ def read_entries(path: Path) -> list[Entry]:
 
     Raises DataError for a file that cannot be read, is implausibly large or deep, is not JSON, or no list.
     """
-    parsed = _parsed(path, _content(path))
+    parsed = _parsed(path, read_bounded(path, MAX_BYTES, called="file", kind="file"))
     items = [parsed] if isinstance(parsed, _Pairs) else parsed
     if not isinstance(items, list):
         raise DataError(
@@ -93,18 +94,3 @@ def _parsed(path: Path, content: bytes) -> object:
         ) from None
     except ValueError:  # not UTF-8, or a number of thousands of digits
         raise DataError("The file is not JSON in UTF-8.", where=str(path), fix=fix) from None
-
-
-def _content(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(
-                "The file is implausibly large.",
-                where=str(path),
-                fix=f"Give a file of at most {MAX_BYTES // 2**20} MB.",
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"The file cannot be opened: {error.strerror}.", where=str(path), fix="Check its permissions."
-        ) from None
