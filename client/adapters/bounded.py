@@ -8,7 +8,7 @@ from shared_model.errors import DataError
 
 
 def read_bounded(path: Path, most: int, *, called: str, kind: str) -> bytes:
-    """Its content, of at most `most` bytes. called: "table" or "file", kind: what it should be, in a DataError's words."""
+    """Its content. most: bytes; called, kind: "table" and "CSV file", for the words of the DataError it raises."""
     try:
         if path.stat().st_size > most:
             raise DataError(
