@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from shared_model.exchange import Payload
 from shared_model.metrics.grading import figures
 from shared_model.records import TASKS
 
@@ -26,23 +25,25 @@ class Site:
     bytes_down: int
 
     @classmethod
-    def of(cls, answer: Payload, bytes_down: int) -> Site:
-        """From a site's answer to `train`."""
-        fields = answer.fields
+    def of(cls, fields: Mapping[str, Any], bytes_up: int, bytes_down: int) -> Site:
+        """From the fields of a site's answer to `train`, and the bytes of its messages."""
         return cls(
             fields["examples"],
             fields["loss"],
             fields["losses"],
             fields["loss_weights"],
             fields["seconds"],
-            answer.nbytes,
+            bytes_up,
             bytes_down,
         )
 
 
 @dataclass
 class RoundRecord:
-    """Round `number` of the model `label`; number 0 is the model before training."""
+    """Round `number` of the model `label`; number 0 is the model before training.
+
+    evaluation_bytes_*: of asking once more how good the last model is, which belongs to no round's exchange.
+    """
 
     label: str
     number: int
@@ -50,6 +51,8 @@ class RoundRecord:
     seconds: float = 0.0
     bytes_up: int = 0
     bytes_down: int = 0
+    evaluation_bytes_up: int = 0
+    evaluation_bytes_down: int = 0
     sites: dict[str, Site] = field(default_factory=dict)
     validations: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -62,6 +65,8 @@ class RoundRecord:
             "learning_rate": self.learning_rate,
             "bytes_up": self.bytes_up,
             "bytes_down": self.bytes_down,
+            "evaluation_bytes_up": self.evaluation_bytes_up,
+            "evaluation_bytes_down": self.evaluation_bytes_down,
             "validation": pooled_validation(self.validations),
             "sites": {name: self._site(name) for name in sorted(self.sites.keys() | self.validations.keys())},
         }

@@ -1,27 +1,29 @@
 """The round loop: send the shared tensors, take each update as it arrives, guard it, add it, make the next model.
 
 One message a site a round: the site evaluates the incoming model before it trains, so the validation of round r's
-model arrives with the answers of round r + 1, and of the last one with a final `evaluate`. Plain Python: whoever
-carries the messages stands behind server.sites.Sites.
+model arrives with the answers of round r + 1, and of the last one with a final `evaluate`. What the sites learn is
+measured from the base, which is the model as it reached them, and added to the model, which keeps what rounding
+took on the way. Plain Python: whoever carries the messages stands behind server.sites.Sites.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-from server.guard import UpdateGuard, validation_problem
+from server.downlink import Downlink, Reply
+from server.guard import UpdateGuard, opened, validation_problem
 from server.handshake import Roster
 from server.history import RoundRecord, Site, pooled_validation
 from server.schedule import Schedule
-from server.sites import SiteFailure, Sites
+from server.sites import Question, SiteFailure, Sites
 from server.store import RunFolder
 from server.strategies import ServerStrategy
 from shared_model.config import Config
 from shared_model.errors import RunError
-from shared_model.exchange import FixedPointSum, Payload
+from shared_model.exchange import CodecError, FixedPointSum, Payload
 from shared_model.exchange.parameters import Arrays
 
 
@@ -36,6 +38,10 @@ class RoundLoop:
     folder: RunFolder
     label: str = "federated"
     on_round: Callable[[RoundRecord], None] = lambda record: None
+    downlink: Downlink = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.downlink = Downlink(self.sites, self.config.exchange)
 
     def run(self, initial: Arrays) -> Arrays:
         """Train from `initial` and return the last model. Writes last and best weights, history and quarantine."""
@@ -50,7 +56,7 @@ class RoundLoop:
             self._close(record, model, schedule)
             if schedule.finished:
                 return model
-            model = strategy.next_model(number, model, total.mean())
+            model = strategy.next_model(number, model, total.mean(onto=model))
             self.folder.save_weights("last", model)
             record = following
         self._final_validation(model, record)
@@ -63,37 +69,53 @@ class RoundLoop:
         """Ask every site once; validation goes to the incoming model's record, the rest to this round's."""
         started = time.perf_counter()
         guard = UpdateGuard(self.config.federation.norm_bound, self.roster.examples)
-        total = FixedPointSum(model)
+        total = FixedPointSum(self.downlink.offer(model))
         refused: dict[str, str] = {}
-        request = self._request(number, model, learning_rate=trained.learning_rate)
-        for address, answer in self.sites.ask("train", dict.fromkeys(self.roster.names, request)):
-            name = self.roster.names[address]
-            trained.bytes_down += request.nbytes
+        for reply in self._ask("train", number, trained.learning_rate):
+            name = self.roster.names[reply.address]
+            trained.bytes_down += reply.bytes_down
+            trained.bytes_up += reply.bytes_up
+            answer = self._used(reply, guard, total, number)
             if isinstance(answer, SiteFailure):
                 refused[name] = answer.reason
                 self._quarantine(number, name, answer.reason)
                 continue
-            trained.bytes_up += answer.nbytes
-            problem = guard.problem(address, answer, model, number)
-            problem = problem or _added(total, answer)
-            if problem:
-                refused[name] = problem
-                self._quarantine(number, name, problem)
-                continue
+            self.downlink.taken(reply.address, number)
             incoming.validations[name] = answer.fields["validation"]
-            trained.sites[name] = Site.of(answer, request.nbytes)
+            trained.sites[name] = Site.of(answer.fields, reply.bytes_up, reply.bytes_down)
         trained.seconds = time.perf_counter() - started
         self._check_quorum(number, len(trained.sites), refused)
         return total
 
-    def _request(self, number: int, model: Arrays, learning_rate: float | None = None) -> Payload:
+    def _used(
+        self, reply: Reply, guard: UpdateGuard, total: FixedPointSum, number: int
+    ) -> Payload | SiteFailure:
+        """The answer, its update added to the total; or why it was not."""
+        answer, base = reply.answer, self.downlink.base
+        if isinstance(answer, SiteFailure):
+            return answer
+        if problem := guard.header_problem(reply.address, answer, number):
+            return SiteFailure(problem)
+        try:
+            update = opened(answer, base, self.downlink.fingerprint, self.config.exchange.uplink)
+            if problem := guard.problem(reply.address, update, base, number):
+                return SiteFailure(problem)
+            # What a site's records could not train is not averaged with what the others learnt.
+            total.add(update.arrays, int(answer.fields["examples"]), answer.fields.get("untrained", ()))
+        except (CodecError, OverflowError) as error:
+            return SiteFailure(str(error))
+        return answer
+
+    def _ask(self, question: Question, number: int, learning_rate: float | None = None) -> Iterator[Reply]:
         fields = {"round": number, "learning_rate": learning_rate, "standardisation": self.standardisation}
-        return Payload(model, fields)
+        return self.downlink.ask(question, self.roster.names, fields)
 
     def _final_validation(self, model: Arrays, record: RoundRecord) -> None:
-        request = self._request(record.number, model)
-        for address, answer in self.sites.ask("evaluate", dict.fromkeys(self.roster.names, request)):
-            name = self.roster.names[address]
+        self.downlink.offer(model)
+        for reply in self._ask("evaluate", record.number):
+            name, answer = self.roster.names[reply.address], reply.answer
+            record.evaluation_bytes_up += reply.bytes_up
+            record.evaluation_bytes_down += reply.bytes_down
             if isinstance(answer, SiteFailure):
                 self._quarantine(record.number, name, answer.reason)
             elif problem := validation_problem(answer.fields.get("validation")):
@@ -123,12 +145,3 @@ class RoundLoop:
                 where=f"model {self.label}",
                 fix="mend what those sites say, then run again",
             )
-
-
-def _added(total: FixedPointSum, answer: Payload) -> str | None:
-    try:
-        # What a site's records could not train is not averaged with what the others learnt.
-        total.add(answer.arrays, int(answer.fields["examples"]), answer.fields.get("untrained", ()))
-    except OverflowError as error:
-        return str(error)
-    return None

@@ -21,6 +21,7 @@ from server.history import RoundRecord
 from server.sites import Question, SiteFailure
 from server.store import RunFolder
 from shared_model.config import Config
+from shared_model.config.exchange import ExchangeConfig
 from shared_model.exchange import Payload
 from shared_model.metrics.predictions import Predictions
 from simulations.inference import test_predictions
@@ -74,10 +75,11 @@ def baselines(config: Config, sites: Mapping[str, list[str]]) -> list[Baseline]:
 
 
 def alone(config: Config, steps: int) -> Config:
-    """The configuration of a baseline: one site, plain averaging, the federation's rounds and schedule."""
+    """The configuration of a baseline: one site, plainly averaged and unpacked; the federation's rounds and schedule."""
     training = config.training.model_copy(update={"local_steps": steps})
     federation = config.federation.model_copy(update={"strategy": "fedavg", "quorum": 1})
-    return config.model_copy(update={"training": training, "federation": federation})
+    update = {"training": training, "federation": federation, "exchange": ExchangeConfig()}
+    return config.model_copy(update=update)
 
 
 def train_baseline(

@@ -20,11 +20,13 @@ from client.statistics.site_answer import site_answer
 from client.training.loop import train
 from client.training.validation import Validation, validate
 from client.vault import Vault
+from client.worker.exchange import SiteExchange, full_set_needed
 from client.worker.local_state import LocalState
 from client.worker.resident import resident_model
 from shared_model.config import Config
 from shared_model.errors import ConfigError
 from shared_model.exchange import Payload, parameter_kinds, shared_tensors, trunk_fingerprint, write_tensors
+from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
 from shared_model.statistics import Standardisation
 from shared_model.version import PACKAGE_VERSION
@@ -63,6 +65,7 @@ class Worker:
         self._table = table
         self._images = images
         self._local = LocalState(folder, vault)
+        self._exchange = SiteExchange(site, config, folder, vault)
         self._dataset: SiteDataset | None = None
         self._standardisation: dict[str, Any] = {}
 
@@ -74,14 +77,12 @@ class Worker:
         training = self._table[self._table["split"] == "train"]
         require_enough_patients(training["patient_id"].nunique(), self._policy)
         objective = resident_model(self.config).objective
-        kinds = parameter_kinds(objective)
-        state = objective.state_dict()
         return Payload(
             fields={
                 "site": self.site,
                 "version": PACKAGE_VERSION,
                 "trunk": trunk_fingerprint(objective),
-                "tensors": {name: list(state[name].shape) for name in kinds if kinds[name] == "shared"},
+                "tensors": {name: list(shape) for name, shape in _shared_shapes(objective).items()},
                 "examples": len(training),
             }
         )
@@ -95,9 +96,13 @@ class Worker:
         return Payload(fields={"site": self.site, "statistics": answer})
 
     def train(self, request: Payload) -> Payload:
-        """Evaluate the incoming model, then train it for one round."""
+        """Evaluate the incoming model, then train it for one round. May ask for the whole set in place of a change."""
         started = time.perf_counter()
-        objective, dataset = self._load(request)
+        objective = resident_model(self.config).objective
+        base = self._exchange.receive(request, _shared_shapes(objective))
+        if base is None:
+            return full_set_needed(request, self.site)
+        dataset = self._load(objective, base, request)
         validation = self._validate(objective, dataset)
         moments = self._local.load(objective, resident_model(self.config).initial_local)
         number = int(request.fields["round"])
@@ -116,8 +121,7 @@ class Worker:
             learning_rate=float(request.fields["learning_rate"]),
             moments=moments,
         )
-        self._local.save(objective, result.moments)
-        fields = {
+        fields: dict[str, Any] = {
             "site": self.site,
             "round": number,
             "examples": len(rows),
@@ -130,34 +134,46 @@ class Worker:
         shared = shared_tensors(objective)
         if idle := sorted(result.untrained & shared.keys()):
             fields["untrained"] = idle
-        return Payload(shared, fields)
+        answer = self._exchange.update(request, fields, base, shared)
+        self._local.save(objective, result.moments)
+        return answer
 
     def evaluate(self, request: Payload) -> Payload:
-        """How good the incoming model is on this site's validation records."""
-        objective, dataset = self._load(request)
-        validation = self._validate(objective, dataset)
-        return Payload(
-            fields={
-                "site": self.site,
-                "round": int(request.fields["round"]),
-                "validation": _counts(validation),
-            }
-        )
-
-    def _load(self, request: Payload) -> tuple[Objective, SiteDataset]:
+        """How good the incoming model is on this site's validation records. May ask for the whole set, as `train`."""
         objective = resident_model(self.config).objective
-        write_tensors(objective, request.arrays)
+        base = self._exchange.receive(request, _shared_shapes(objective))
+        if base is None:
+            return full_set_needed(request, self.site)
+        validation = self._validate(objective, self._load(objective, base, request))
+        fields = {
+            "site": self.site,
+            "round": int(request.fields["round"]),
+            "validation": _counts(validation),
+        }
+        return self._exchange.answer(request, fields)
+
+    def _load(self, objective: Objective, base: Arrays, request: Payload) -> SiteDataset:
+        write_tensors(objective, base)
         if self._dataset is None or request.fields["standardisation"] != self._standardisation:
             self._standardisation = request.fields["standardisation"]
             standardisation = Standardisation.from_dict(self._standardisation)
             tokenizer = resident_model(self.config).tokenizer
             self._dataset = SiteDataset(self._table, self._images, tokenizer, standardisation)
         objective.balance(self._standardisation["class_counts"])
-        return objective, self._dataset
+        return self._dataset
 
     def _validate(self, objective: Objective, dataset: SiteDataset) -> Validation:
         rows = dataset.rows_of("validation")
         return validate(objective, dataset, rows, self.config.evaluation.batch_size)
+
+
+def _shared_shapes(objective: Objective) -> dict[str, tuple[int, ...]]:
+    state = objective.state_dict()
+    return {
+        name: tuple(state[name].shape)
+        for name, kind in parameter_kinds(objective).items()
+        if kind == "shared"
+    }
 
 
 def _counts(validation: Validation) -> dict[str, Any]:

@@ -21,21 +21,26 @@ class UpdateGuard:
         self.registered = registered
 
     def problem(self, address: str, update: Payload, base: Base, number: int) -> str | None:
-        """Why this update may not be used, or None."""
+        """Why this update, with its tensors unpacked, may not be used, or None."""
+        return (
+            self.header_problem(address, update, number)
+            or self._array_problem(update, base)
+            or _untrained_problem(update, base)
+            or report_problem(update.fields)
+        )
+
+    def header_problem(self, address: str, update: Payload, number: int) -> str | None:
+        """Why this update may not be used whatever its tensors are, or None."""
         if update.fields.get("round") != number:
             return f"answers round {update.fields.get('round')!r}, not {number}"
         examples = update.fields.get("examples")
         if not isinstance(examples, int) or examples < 1 or examples != self.registered.get(address):
             return f"counts {examples!r} examples, registered were {self.registered.get(address)}"
-        if set(update.arrays) != set(base):
-            return f"holds {len(update.arrays)} tensors that are not the {len(base)} expected ones"
-        return (
-            self._array_problem(update, base)
-            or _untrained_problem(update, base)
-            or report_problem(update.fields)
-        )
+        return None
 
     def _array_problem(self, update: Payload, base: Base) -> str | None:
+        if set(update.arrays) != set(base):
+            return f"holds {len(update.arrays)} tensors that are not the {len(base)} expected ones"
         square = 0.0
         for name, expected in base.items():
             array = update.arrays[name]

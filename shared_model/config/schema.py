@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from shared_model.config.exchange import ExchangeConfig
 from shared_model.config.federation import FederationConfig
 from shared_model.config.section import Count, Fraction, Natural, NonNegative, Positive, Section
 
@@ -256,6 +257,7 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
     data: DataConfig = DataConfig()
     federation: FederationConfig = FederationConfig()
+    exchange: ExchangeConfig = ExchangeConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 

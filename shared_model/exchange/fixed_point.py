@@ -47,18 +47,19 @@ class FixedPointSum:
             self.weights[name] += weight
         self.weight += weight
 
-    def mean(self) -> Arrays:
-        """base + sum / weight, fp32; a tensor for which no update counts is as it was.
+    def mean(self, onto: Mapping[str, NDArray[np.float32]] | None = None) -> Arrays:
+        """onto + sum / weight, fp32; a tensor for which no update counts is as it was.
 
+        onto: the base by default; the model of which the base is the rounded image, where there is one.
         Raises ZeroDivisionError before anything was added.
         """
         if self.weight == 0:
             raise ZeroDivisionError("no update was added")
-        return {name: self._mean(name, base) for name, base in self.base.items()}
+        return {name: self._mean(name, start) for name, start in (onto or self.base).items()}
 
-    def _mean(self, name: str, base: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _mean(self, name: str, start: NDArray[np.float32]) -> NDArray[np.float32]:
         scale = float(max(1, self.weights[name])) * 2.0**SCALE_BITS
-        return np.asarray(base.astype(np.float64) + self.sums[name] / scale, dtype=np.float32)
+        return np.asarray(start.astype(np.float64) + self.sums[name] / scale, dtype=np.float32)
 
     def _difference(self, name: str, value: NDArray[np.float32]) -> NDArray[np.int64]:
         difference = np.rint((value.astype(np.float64) - self.base[name]) * 2.0**SCALE_BITS)

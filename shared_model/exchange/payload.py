@@ -8,14 +8,14 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared_model.exchange.parameters import Arrays
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class Payload:
-    """arrays: what travels of the model, fp32. fields: everything else, JSON values only (no NaN)."""
+    """arrays: what travels of the model, fp32 or as fields["exchange"] says. fields: JSON values only (no NaN)."""
 
-    arrays: Arrays = field(default_factory=dict)
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
 
     @property
