@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,43 +52,60 @@ def evaluate_model(
         )
     check_page(report)
     artefact = load_artefact(folder, PIPELINE_VERSION)
-    config = _read_by(artefact.config, adapter)
+    artefact = replace(artefact, config=_read_by(artefact.config, adapter))
     with tempfile.TemporaryDirectory(prefix="fedfundus-") as workspace:
-        table, images, quarantine, notices, lines = read_numbered(
-            data,
-            config,
-            Path(workspace),
-            lambda done, total: progress.update("reading photographs", done, total, unit="files"),
-        )
-        parts = _sites(table, config, images, notices)
-        if split == "test":
-            table = _as_the_run(table, parts, config, notices)
-        tested = table if split == "all" else table[table["split"] == "test"]
-        if tested.empty:
-            raise DataError("there is no test patient", where=str(data), fix="use --split all")
-        site_of = {patient: site for site, patients in parts.items() for patient in patients}
-        predictions = _predictions(artefact, tested, images, site_of, progress)
-        guard = Judged(artefact.model, artefact.tokenizer, artefact.standardisation, config, images).guard(
-            tested
-        )
-        temperatures = artefact.calibration.temperature
-        judged = judgement(predictions, sorted(parts), temperatures, guard, config)
-        run = {
-            "split": split,
-            "records": len(predictions),
-            "quarantined": len(quarantine),
-            "quarantine": quarantine.to_dict(orient="records"),
-            "notices": notices,
-            "resamples": config.evaluation.resamples,
-            "package_version": PACKAGE_VERSION,
-        }
-        figures = _figures(artefact, predictions, sorted(parts))
-        document = {"schema": SCHEMA, **figures, **judged, "run": run}
-        if report is not None:  # before the prepared photographs are gone
-            seed = config.evaluation.bootstrap_seed
-            shown = Shown(table, images, lines)
-            write_page(report, evaluation_page(document, predictions, temperatures, shown, seed))
+        document, page = _evaluated(artefact, data, split, Path(workspace), progress, report is not None)
+    if report is not None:
+        write_page(report, page)
     return document
+
+
+def _evaluated(
+    artefact: Artefact, data: Path, split: str, workspace: Path, progress: RunProgress, wanted: bool
+) -> tuple[dict[str, Any], str]:
+    """The document and, if it is wanted, its page, made while the prepared photographs are there."""
+    config = artefact.config
+    table, images, quarantine, notices, lines = read_numbered(
+        data,
+        config,
+        workspace,
+        lambda done, total: progress.update("reading photographs", done, total, unit="files"),
+    )
+    parts = _sites(table, config, images, notices)
+    if split == "test":
+        table = _as_the_run(table, parts, config, notices)
+    tested = table if split == "all" else table[table["split"] == "test"]
+    if tested.empty:
+        raise DataError("there is no test patient", where=str(data), fix="use --split all")
+    site_of = {patient: site for site, patients in parts.items() for patient in patients}
+    predictions = _predictions(artefact, tested, images, site_of, progress)
+    guard = Judged(artefact.model, artefact.tokenizer, artefact.standardisation, config, images).guard(tested)
+    temperatures = artefact.calibration.temperature
+    document = {
+        "schema": SCHEMA,
+        **_figures(artefact, predictions, sorted(parts)),
+        **judgement(predictions, sorted(parts), temperatures, guard, config),
+        "run": _facts(config, split, len(predictions), quarantine, notices),
+    }
+    if not wanted:
+        return document, ""
+    shown, seed = Shown(table, images, lines), config.evaluation.bootstrap_seed
+    return document, evaluation_page(document, predictions, temperatures, shown, seed)
+
+
+def _facts(
+    config: Config, split: str, records: int, quarantine: pd.DataFrame, notices: list[str]
+) -> dict[str, Any]:
+    """`run` of the document."""
+    return {
+        "split": split,
+        "records": records,
+        "quarantined": len(quarantine),
+        "quarantine": quarantine.to_dict(orient="records"),
+        "notices": notices,
+        "resamples": config.evaluation.resamples,
+        "package_version": PACKAGE_VERSION,
+    }
 
 
 def _read_by(config: Config, adapter: str) -> Config:

@@ -73,6 +73,6 @@ def test_no_model_is_trained_on_a_patient_it_is_tested_on(
     assert {path.name for path in out.iterdir()} == {"metrics.json", "config.toml", "quarantine.csv"}
     text = Page(page.read_text("utf-8")).text
     assert f"cross-validated, {FOLDS} folds" in text
-    assert "Searches: not available (there are no vectors)." in text
+    assert "Searches: not available (each fold’s model has vectors of its own" in text
     assert "Hardest errors" in text
     assert "data:image/jpeg" in page.read_text("utf-8")

@@ -62,7 +62,7 @@ def render(document: Document, predictions: Predictions, cases: Cases, seed: int
             resamples=run["resamples"],
             version=run["package_version"],
             errors=document["verdict"]["errors"],
-            notices=[*document["verdict"]["warnings"], *run["notices"]],
+            notices=[*_about_data(predictions), *document["verdict"]["warnings"], *run["notices"]],
             tiles=tiles(document),
             summary=[_summary(document, predictions, *resampling), searches.guard(document)],
             graded={task: _graded(document, predictions, task, *resampling) for task in TASKS},
@@ -70,7 +70,7 @@ def render(document: Document, predictions: Predictions, cases: Cases, seed: int
             ranks=searches.beyond(document, "unimodal"),
             guard=searches.guard(document),
             searches=[_search(search) for search in cases.searches],
-            why_no_search=_why_no_search(document),
+            why_no_search=searches.why(document, "unimodal") or "there is no search to show",
             mistakes={task: [_mistake(m) for m in cases.mistakes.get(task, ())] for task in TASKS},
         )
     )
@@ -84,7 +84,11 @@ def tiles(document: Document) -> list[dict[str, str]]:
     after = document["trust"]["icdr"]["calibration"]["after"]
     shown = [
         ("ICDR kappa, all inputs", views.cell(figure(icdr)), "notes with the grade masked"),
-        ("ICDR kappa, image only", views.cell(figure(icdr["by_input"]["image"])), "the majority grade has 0"),
+        (
+            "ICDR kappa, image only",
+            views.cell(figure(icdr["by_input"]["image"])),
+            "the photograph and nothing else",
+        ),
         ("Referable, AUROC", views.cell(figure(icdr["referable"], "auroc")), "ICDR 2 and above, all inputs"),
         ("Calibration error", views.cell(figure(after, "ece")), "ICDR, at its temperature"),
         ("Retrieval, R@10", _share(found["recall_at_10"]), _of_ceiling(ceiling)),
@@ -131,6 +135,13 @@ def _headline(document: Document, predictions: Predictions) -> str:
     return f"The model on {count:,} photograph{'' if count == 1 else 's'} of {people}"
 
 
+def _about_data(predictions: Predictions) -> list[str]:
+    """What makes every figure doubtful, before any warning of the document."""
+    if len(np.unique(predictions.patient)) != 1:
+        return []
+    return ["There is a single patient: no figure has an interval, and none says anything about others."]
+
+
 def _facts(run: Mapping[str, Any], predictions: Predictions) -> list[str]:
     split = {"test": "test patients of the run’s own data", "all": "every record of the data"}
     sites = [site for site in np.unique(predictions.site) if site]
@@ -159,11 +170,6 @@ def _matrices(document: Document, task: str) -> list[dict[str, Any]]:
         *((f"{site}, all inputs", group[task]) for site, group in groups.items() if site != EVERY_SITE),
     ]
     return [views.matrix(name, found) for name, found in named if found["n"]]
-
-
-def _why_no_search(document: Document) -> str:
-    found = document["models"]["federated"][EVERY_SITE]["retrieval"]["unimodal"]["text_to_image"]
-    return found["unavailable"] or "there is no search to show"
 
 
 def _search(search: Search) -> dict[str, Any]:

@@ -31,12 +31,20 @@ def protocol(document: Mapping[str, Any], name: str) -> dict[str, Any]:
         "title": title,
         "about": about,
         "blocks": [(words, _block(found[direction])) for direction, words in DIRECTIONS.items()],
-        "why": found["text_to_image"]["unavailable"] or "",
+        "why": why(document, name),
         "available": found["text_to_image"]["recall_at_1"] is not None,
         "n": found["text_to_image"]["n"],
         "unique_notes": found["text_to_image"]["unique_notes"],
         "above": any((found[d][f"share_of_ceiling_at_{k}"] or 0) > 1 + 1e-9 for d in DIRECTIONS for k in KS),
     }
+
+
+def why(document: Mapping[str, Any], name: str) -> str:
+    """Why a protocol has no figures; empty where it has."""
+    reason = document["models"]["federated"][EVERY_SITE]["retrieval"][name]["text_to_image"]["unavailable"]
+    if reason and document["run"].get("folds"):
+        return "each fold’s model has vectors of its own, in which no other fold can be searched"
+    return reason or ""
 
 
 def guard(document: Mapping[str, Any]) -> str:

@@ -71,7 +71,7 @@ def without_vectors(p: Predictions) -> Predictions:
 SPOILT: dict[str, tuple[Callable[[Predictions], Predictions], str]] = {
     "no labels": (unlabelled, "ICDR: not available (no record has a label)."),
     "one grade": (one_grade, "ROC of ICDR: not available (no photograph is referable)."),
-    "one patient": (one_patient, "The model on 2 photographs of 1 patient"),
+    "one patient": (one_patient, "There is a single patient: no figure has an interval"),
     "no numbers": (no_numbers, "Calibration of ICDR: not available (no score is a number)."),
     "no vectors": (without_vectors, "Unimodal retrieval: not available (there are no vectors)."),
     "nobody": (
