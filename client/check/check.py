@@ -148,12 +148,8 @@ def _judged(
     findings += length_findings(loaded, notes)
     findings += judging.shortcomings(summary)
     findings += judging.blocking(summary, config.policy.minimum_cell, findings)
-    made = None
-    if estimate and len(usable):
-        report(f"a few training steps of preset {preset}", 0, 1)
-        made = estimation.estimate(preset, summary.sides["validation"][1], state)
-        report(f"a few training steps of preset {preset}", 1, 1)
-        findings += estimation.findings(made)
+    made = _estimated(preset, summary, state, report) if estimate and len(usable) else None
+    findings += estimation.findings(made) if made else []
     write_findings(state, findings, loaded)
     return CheckResult(
         config.site.name,
@@ -164,6 +160,13 @@ def _judged(
         made,
         notices=tuple(notice for notice in loaded.notices if notice not in loaded.repeated),
     )
+
+
+def _estimated(preset: str, summary: Summary, state: SiteState, report: Progress) -> estimation.Estimate:
+    report(f"a few training steps of preset {preset}", 0, 1)
+    made = estimation.estimate(preset, summary.sides["validation"][1], state)
+    report(f"a few training steps of preset {preset}", 1, 1)
+    return made
 
 
 def _unreadable(config: SiteConfig, state: SiteState, error: DataError) -> CheckResult:

@@ -71,14 +71,18 @@ def train(
                 totals[name] += float(value.detach())
                 seen[name] += 1
             if not math.isfinite(totals["total"]):
-                raise RunError(
-                    "training diverged: the loss is no longer a number",
-                    where=f"site {site}, step {step}",
-                    fix="lower training.learning_rate",
-                )
+                raise _diverged(site, step)
     means = {name: totals[name] / seen[name] for name in totals}
     weights = {name: float(weight.detach()) for name, weight in objective.weighting.weights(seen).items()}
     return TrainingResult(means.pop("total"), means, weights, moments_of(objective, optimizer), idle)
+
+
+def _diverged(site: str, step: int) -> RunError:
+    return RunError(
+        "training diverged: the loss is no longer a number",
+        where=f"site {site}, step {step}",
+        fix="lower training.learning_rate",
+    )
 
 
 def _loss(
