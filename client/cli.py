@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +19,7 @@ from client.site.config import SiteConfig, load_site
 from client.site.state import SiteState
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
-from shared_model.files import naming_disk_errors, write_text
+from shared_model.files import require_place, write_text
 from shared_model.progress import RunProgress
 
 app = typer.Typer(
@@ -77,9 +76,8 @@ def check(
     from client.check.screen import show
 
     config, state = _open(config_file)
-    if report is not None:  # a place that cannot be written is better known now than after an hour
-        with naming_disk_errors(report):
-            tempfile.TemporaryFile(dir=report.parent).close()
+    if report is not None:
+        require_place(report)
     with RunProgress(errors) as progress, state.lock("check"):
         result = run_check(
             config,
@@ -136,6 +134,72 @@ def describe(
         print(json.dumps(description.message, indent=1, allow_nan=False))
     else:
         print(description.text)
+
+
+Model = Annotated[Path, typer.Option(help="The model/ folder of a finished run.")]
+Folder = Annotated[
+    Path | None, typer.Argument(help="The photographs, in any folders below it.", show_default=False)
+]
+SiteFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="A site.toml, whose data are read with all that is known of them."),
+]
+Adapter = Annotated[str | None, typer.Option(help="Read FOLDER as a data folder, with its notes and values.")]
+Processes = Annotated[int | None, typer.Option(min=1, max=256, help="By default one a core.")]
+
+
+@app.command()
+def grade(
+    model: Model,
+    folder: Folder = None,
+    config_file: SiteFile = None,
+    adapter: Adapter = None,
+    out: Annotated[Path, typer.Option(help="The table of all cases; it names patients.")] = Path(
+        "grades.csv"
+    ),
+    report: Annotated[Path | None, typer.Option(help="Also write one HTML page, with photographs.")] = None,
+    as_json: Json = False,
+    processes: Processes = None,
+) -> None:
+    """Grade a site's own photographs: refer, do not refer, or ask a person. Research use, not a medical device.
+
+    Exit code 0: all graded. 1: some could not be read; a person is asked. 2: none could, or nothing can be graded.
+    """
+    from client.use.commands import Given, grade_photographs
+
+    given = Given(model, folder, config_file, adapter, processes)
+    with RunProgress(errors) as progress:
+        done = grade_photographs(given, out, report, progress)
+    if as_json:
+        print(json.dumps(done.document, indent=1, allow_nan=False))
+    else:
+        done.show(Console(highlight=False))
+    raise typer.Exit(done.exit_code)
+
+
+@app.command()
+def find(
+    note: Annotated[str, typer.Argument(help="What to look for, in the words of a note.")],
+    model: Model,
+    folder: Folder = None,
+    config_file: SiteFile = None,
+    adapter: Adapter = None,
+    top: Annotated[int, typer.Option(min=1, max=200, help="How many photographs to bring up.")] = 5,
+    report: Annotated[Path | None, typer.Option(help="Also write one HTML page, with photographs.")] = None,
+    names: Annotated[bool, typer.Option("--names", help="Name files and patients in the JSON too.")] = False,
+    as_json: Json = False,
+    processes: Processes = None,
+) -> None:
+    """Bring up the site's photographs that answer a description. Research use, not a medical device."""
+    from client.use.commands import Given, find_photographs
+
+    given = Given(model, folder, config_file, adapter, processes)
+    with RunProgress(errors) as progress:
+        done = find_photographs(given, note, top, report, progress, names=names)
+    if as_json:
+        print(json.dumps(done.document, indent=1, allow_nan=False))
+    else:
+        done.show(Console(highlight=False))
 
 
 @app.command()
@@ -228,6 +292,6 @@ def main() -> None:
     """Run a command; see shared_model.command_line."""
     run_command(
         app,
-        interrupted="what was read so far is kept, and the same command goes on from there",
+        interrupted="nothing is half written; what `check` has read is kept, and it goes on from there",
         memory="use fewer resources.processes in site.toml",
     )

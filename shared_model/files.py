@@ -42,6 +42,12 @@ def write_tensor_file(path: Path, tensors: Mapping[str, NDArray[np.float32]]) ->
     write_bytes(path, save({name: np.asarray(array, order="C") for name, array in tensors.items()}))
 
 
+def require_place(path: Path) -> None:
+    """Raises RunError where a file could not be written at `path`: better known at once than after an hour."""
+    with naming_disk_errors(path):
+        tempfile.TemporaryFile(dir=path.parent).close()
+
+
 @contextmanager
 def naming_disk_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's refusals to write `path` into one RunError a person can act on."""
