@@ -1,0 +1,1 @@
+"""The authority's folder: its key, and the register of everything it ever signed."""
