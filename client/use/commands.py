@@ -17,6 +17,7 @@ from client.site.config import SiteConfig, load_site
 from client.use.cases import Cases, cases_of_folder, cases_of_site, cases_of_table
 from client.use.finished import Finished
 from client.use.grading import grade
+from client.use.own_grades import promises_kept, taken_back
 from client.use.patients import patients_of
 from client.use.results import document, found_document, require_ours, summary, table
 from client.use.screen import show_grades, show_hits
@@ -79,12 +80,14 @@ def grade_photographs(given: Given, out: Path, report: Path | None, progress: Ru
         progress=lambda done, total: progress.update("grading", done, total, unit="files"),
         checking=lambda done, total: progress.update("looking over photographs", done, total, unit="files"),
     )
+    kept = promises_kept(found, finished.tasks[0])
+    found = taken_back(found, kept)
     patients = patients_of(found, finished.tasks[0])
     counts = summary(found, patients)
     if report is not None:
         from client.use.report import grades_page
 
-        page = grades_page(finished, cases, found, patients, counts, out)
+        page = grades_page(finished, cases, found, patients, counts, kept, out)
         write_text(report, page)
     write_text(out, table(found, cases, finished.tasks))
     if all(case.lost for case in found):
@@ -94,8 +97,8 @@ def grade_photographs(given: Given, out: Path, report: Path | None, progress: Ru
             fix=f"The first reason is: {found[0].reasons[0].text}.",
         )
     return Done(
-        document(finished, cases, found, patients),
-        lambda console: show_grades(console, finished, cases, found, counts, out),
+        document(finished, cases, found, patients, kept),
+        lambda console: show_grades(console, finished, cases, found, counts, kept, out),
         1 if counts["without_a_grade"] else 0,
     )
 

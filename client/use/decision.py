@@ -26,6 +26,7 @@ KINDS = {
     "no_threshold": "no confidence is known at which its grades hold",
     "unsure": "not sure enough of the grade",
     "borderline": "too near the operating point",
+    "disproved": "the site's own grades disprove the model",
 }
 LOST = ("unreadable", "set_aside")  # no grade at all
 

@@ -27,7 +27,7 @@ class Graded:
     """One case. number: its place, 1 being the one to look at first. record, patient, path: as the site names them, ""
     where unknown. eye: "left", "right" or "". decision, reasons: see client.use.decision.
     inputs: what it was graded from. probabilities: task -> calibrated probability of each grade, empty where it
-    could not be graded.
+    could not be graded. own: the site's own grade of the decisive task, None where it has none.
     """
 
     number: int
@@ -39,6 +39,7 @@ class Graded:
     reasons: tuple[Reason, ...]
     inputs: tuple[str, ...] = ()
     probabilities: Mapping[str, tuple[float, ...]] | None = None
+    own: int | None = None
 
     @property
     def lost(self) -> bool:
@@ -117,6 +118,7 @@ def _graded(
             reasons=reasons,
             inputs=said.inputs[position],
             probabilities=scores if numbers else None,
+            own=None if pd.isna(row[task]) else int(row[task]),
         )
 
 

@@ -24,10 +24,11 @@ from client.use.cases import Cases
 from client.use.decision import ASK, KINDS
 from client.use.finished import NOTICE, Finished
 from client.use.grading import Graded
+from client.use.own_grades import Promise
 from client.use.patients import EYES, Patient
 from client.use.reading import read_photographs
 from client.use.search import Search
-from client.use.wording import held_out_grading, held_out_retrieval, promises, searched
+from client.use.wording import held_out_grading, held_out_retrieval, own_grades, promises, searched
 from shared_model.report import palette
 from shared_model.version import PACKAGE_VERSION
 
@@ -43,6 +44,7 @@ def grades_page(
     cases: Sequence[Graded],
     patients: Sequence[Patient],
     summary: Mapping[str, Any],
+    kept: Sequence[Promise],
     table: Path,
 ) -> str:
     """The page of graded cases. table: where all of them are written."""
@@ -62,7 +64,8 @@ def grades_page(
         summary=summary,
         kinds=KINDS,
         ask=ASK,
-        promises=[*promises(finished, cases), held_out_grading(finished)],
+        alarm=own_grades(kept)[0],
+        promises=[*own_grades(kept)[1:], *promises(finished, cases), held_out_grading(finished)],
         table=table.name,
     )
 

@@ -17,6 +17,7 @@ from client.use.cases import Cases
 from client.use.decision import DECISIONS, KINDS, Reason
 from client.use.finished import NOTICE, Finished
 from client.use.grading import Graded
+from client.use.own_grades import Promise
 from client.use.patients import Patient
 from client.use.search import Search
 from shared_model.errors import ConfigError
@@ -65,7 +66,11 @@ def require_ours(path: Path) -> None:
 
 
 def document(
-    finished: Finished, of: Cases, cases: Sequence[Graded], patients: Sequence[Patient]
+    finished: Finished,
+    of: Cases,
+    cases: Sequence[Graded],
+    patients: Sequence[Patient],
+    kept: Sequence[Promise],
 ) -> dict[str, Any]:
     """`--json`: versioned, plain values, and neither a name nor a path nor a patient's id."""
     calibration = finished.artefact.calibration
@@ -82,6 +87,9 @@ def document(
             "held_out": None if held_out is None else held_out.to_dict(),
         },
         "summary": summary(cases, patients),
+        "own_grades": [
+            {"what": p.what, "kept": p.kept, "n": p.n, "promised": p.level, "broken": p.broken} for p in kept
+        ],
         "notices": list(of.notices),
         "cases": [_case(case, finished.tasks) for case in cases],
         "patients": [_patient(patient, number) for number, patient in enumerate(patients, start=1)],

@@ -15,8 +15,9 @@ from client.use.cases import Cases
 from client.use.decision import KINDS
 from client.use.finished import NOTICE, Finished
 from client.use.grading import Graded
+from client.use.own_grades import Promise
 from client.use.search import Search
-from client.use.wording import held_out_grading, held_out_retrieval, promises, searched
+from client.use.wording import held_out_grading, held_out_retrieval, own_grades, promises, searched
 from shared_model.wording import counted
 
 WIDTH = 100
@@ -29,6 +30,7 @@ def show_grades(
     of: Cases,
     cases: Sequence[Graded],
     summary: dict[str, Any],
+    kept: Sequence[Promise],
     table: Path,
 ) -> None:
     """Decisions, why a person is asked, the first cases to look at, and how far the model's word goes."""
@@ -40,7 +42,7 @@ def show_grades(
     console.print(_first(cases, finished.tasks))
     if summary["one_eye"]:
         console.print(Text(f"{counted(summary['one_eye'], 'patient')} with one eye graded only."))
-    for sentence in (*promises(finished, cases), held_out_grading(finished)):
+    for sentence in (*own_grades(kept), *promises(finished, cases), held_out_grading(finished)):
         console.print(Text(sentence))
     for notice in of.notices:
         console.print(Text(f"notice: {notice}"))

@@ -8,6 +8,7 @@ from scipy.stats import beta
 
 from client.use.finished import Finished
 from client.use.grading import Graded
+from client.use.own_grades import Promise
 from client.use.search import Search
 from shared_model.operating_points import OperatingPoints, Threshold
 
@@ -15,6 +16,23 @@ _INPUTS = {"all": "all that is known", "image": "the photograph alone"}
 _FLATTERED = (
     "These shares are of the photographs that the thresholds were fixed on: expect a little less elsewhere."
 )
+
+
+def own_grades(kept: Sequence[Promise]) -> list[str]:
+    """Whether anything shows that the model's promises hold at this site: the first sentence is the one to read."""
+    if not kept:
+        return [
+            "Nothing shows that this model keeps its word on this site's photographs: its thresholds were fixed on "
+            "others. Grade some yourselves and give them with --config or --adapter: it is then held against them."
+        ]
+    broken = any(promise.broken for promise in kept)
+    first = (
+        "By this site's own grades the model does not keep its word here, so every photograph is a person's."
+        if broken
+        else "Nothing in this site's own grades shows that the model does not keep its word here."
+    )
+    told = "; ".join(promise.sentence() for promise in kept if promise.n)
+    return [first, f"Against them: {told}. Photographs that it was trained on flatter it."]
 
 
 def promises(finished: Finished, cases: Sequence[Graded]) -> list[str]:
