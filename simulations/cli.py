@@ -210,9 +210,10 @@ def bench(
     repeats: Annotated[int, typer.Option(min=1)] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
 ) -> None:
-    """Measure how much of a simulated round is training, and how near check's reading is to decoding alone."""
+    """Measure how much of a round is training, what a round sends, and how near reading is to decoding alone."""
     from shared_model.files import write_text
     from simulations.bench.efficiency import simulation_efficiency
+    from simulations.bench.exchange import exchange_bytes
     from simulations.bench.reading import reading_speed
 
     found = simulation_efficiency("inline", rounds, repeats)
@@ -226,8 +227,14 @@ def bench(
         f"check, {read['photographs']} photographs of {read['size']} px, {read['processes']} processes: reads at "
         f"{read['ratio']:.3f} of the speed of decoding alone ({spread})"
     )
+    sent = exchange_bytes()
+    print(
+        f"exchange, paper preset, a site a round: {sent['bytes_up'] / 1e6:.1f} MB up ({sent['uplink']}), "
+        f"{sent['bytes_down'] / 1e6:.1f} MB down ({sent['downlink']}); the whole state {sent['plain'] / 1e6:.1f} MB"
+    )
     if json_file is not None:
-        write_text(json_file, json.dumps({"simulation": found, "check": read}, indent=1) + "\n")
+        document = {"simulation": found, "check": read, "exchange": sent}
+        write_text(json_file, json.dumps(document, indent=1) + "\n")
 
 
 @app.command(name="check-accuracy")

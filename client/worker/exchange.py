@@ -153,6 +153,6 @@ def _name(number: int) -> str:
 
 def _unusable(why: str) -> DataError:
     return DataError(
-        f"the coordinator's message cannot be used: it {why}",
+        f"the coordinator's message cannot be used ({why})",
         fix="the coordinator must run the same release and configuration",
     )
