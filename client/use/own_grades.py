@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from scipy.stats import beta
 
-from client.use.decision import ASK, CLEAR, REFER, Reason
+from client.use.decision import ASK, CLEAR, KINDS, REFER, Reason
 from client.use.grading import Graded
 from shared_model.metrics.referable import REFERABLE
 from shared_model.operating_points import ACCURACY, FEWEST, SENSITIVITY, SPECIFICITY
@@ -60,11 +60,9 @@ def promises_kept(cases: Sequence[Graded], task: str) -> list[Promise]:
 
 def taken_back(cases: Sequence[Graded], promises: Sequence[Promise]) -> list[Graded]:
     """The cases as they are, or, where a promise is broken here, every one of them for a person."""
-    broken = [promise for promise in promises if promise.broken]
-    if not broken:
+    if not any(promise.broken for promise in promises):
         return list(cases)
-    said = "; ".join(promise.sentence() for promise in broken)
-    reason = Reason("disproved", f"by this site's own grades the model does not keep its word here ({said})")
+    reason = Reason("disproved", KINDS["disproved"])
     return [
         case if case.lost else replace(case, decision=ASK, reasons=(*case.reasons, reason)) for case in cases
     ]

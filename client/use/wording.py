@@ -25,12 +25,14 @@ def own_grades(kept: Sequence[Promise]) -> list[str]:
             "Nothing shows that this model keeps its word on this site's photographs: its thresholds were fixed on "
             "others. Grade some yourselves and give them with --config or --adapter: it is then held against them."
         ]
-    broken = any(promise.broken for promise in kept)
-    first = (
-        "By this site's own grades the model does not keep its word here, so every photograph is a person's."
-        if broken
-        else "Nothing in this site's own grades shows that the model does not keep its word here."
-    )
+    if any(promise.broken for promise in kept):
+        first = (
+            "By this site's own grades the model does not keep its word here: every photograph is a person's."
+        )
+    elif not kept[-1].n:
+        first = "The model decides on no photograph that this site has graded, so it cannot be held against its word."
+    else:
+        first = "Nothing in this site's own grades shows that the model does not keep its word here."
     told = "; ".join(promise.sentence() for promise in kept if promise.n)
     return [first, f"Against them: {told}. Photographs that it was trained on flatter it."]
 
