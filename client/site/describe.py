@@ -23,6 +23,10 @@ EVERY_ROUND = (
     "the round's number, the registered count of training photographs, mean training losses, loss weights, seconds",
     "on validation photographs: how many, the summed loss, a confusion matrix for each of ICDR and SDRG",
 )
+FINISHED = (
+    "on validation photographs: mean losses at a grid of temperatures, and histograms of its probabilities",
+    "on test photographs: a confusion matrix and histograms, for each of ICDR and SDRG",
+)
 NEVER = "photographs, notes, rows, names, ids, dates, paths, pseudonyms; and of an error all but our own first sentence"
 
 
@@ -101,6 +105,9 @@ def _text(config: SiteConfig, join: dict[str, Any], told: Told | None, size: int
         ]
     if "train" in calls:
         lines += ["Every round:", *(f"  - {item}" for item in EVERY_ROUND), ""]
+    if "evaluate" in calls:
+        lines += ["Once a run, of its finished model, counts of few patients merged or withheld:"]
+        lines += [*(f"  - {item}" for item in FINISHED), ""]
     refused = [call for call in ("join", "statistics", "train", "evaluate") if call not in calls]
     if refused:
         lines += [f"Refused by policy.calls in site.toml: {', '.join(refused)}.", ""]

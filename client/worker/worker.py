@@ -14,6 +14,7 @@ import pandas as pd
 
 from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
+from client.inference.predict import predict
 from client.statistics.answers import Answers
 from client.statistics.policy import Policy, require_enough_patients
 from client.statistics.site_answer import site_answer
@@ -25,9 +26,17 @@ from client.worker.local_state import LocalState
 from client.worker.resident import resident_model
 from shared_model.config import Config
 from shared_model.errors import ConfigError
-from shared_model.exchange import Payload, parameter_kinds, shared_tensors, trunk_fingerprint, write_tensors
+from shared_model.exchange import (
+    Payload,
+    fingerprint,
+    parameter_kinds,
+    shared_tensors,
+    trunk_fingerprint,
+    write_tensors,
+)
 from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
+from shared_model.metrics.predictions import Predictions
 from shared_model.statistics import Standardisation
 from shared_model.version import PACKAGE_VERSION
 
@@ -151,6 +160,27 @@ class Worker:
             "validation": _counts(validation),
         }
         return self._exchange.answer(request, fields)
+
+    def predictions(self, request: Payload, split: str) -> tuple[Predictions, str] | Payload:
+        """What a finished model says of one split of this site's records, and the fingerprint of its tensors.
+
+        request: as for `evaluate`. The predictions stay at the site; what is told of them is made of sums
+        (client.evaluation). May ask for the whole set, as `train`.
+        """
+        objective = resident_model(self.config).objective
+        base = self._exchange.receive(request, _shared_shapes(objective))
+        if base is None:
+            return full_set_needed(request, self.site)
+        dataset = self._load(objective, base, request)
+        found = predict(
+            objective.model,
+            dataset,
+            dataset.rows_of(split),
+            {},
+            mask_notes=self.config.losses.mask_notes,
+            batch_size=self.config.evaluation.batch_size,
+        )
+        return found, fingerprint(base)
 
     def _load(self, objective: Objective, base: Arrays, request: Payload) -> SiteDataset:
         write_tensors(objective, base)

@@ -16,15 +16,18 @@ from client.site.config import load_site
 from client.site.describe import describe_site
 from client.site.state import SiteState
 from client.statistics.answers import AnswerRefused
+from client.worker.resident import resident_model
 from client.worker.site_worker import SiteWorker
+from server.evaluation import fit_points, fit_temperature, pool_figures
 from server.federation import run_federation
 from server.history import RoundRecord
 from server.sites import Question, SiteFailure
 from server.store import RunFolder
 from shared_model.config import Config
 from shared_model.errors import DataError
-from shared_model.exchange import Payload
+from shared_model.exchange import Payload, shared_tensors
 from shared_model.progress import RunProgress
+from shared_model.statistics import pool
 
 TABLE = """
 [data.table]
@@ -191,3 +194,54 @@ def test_answers_that_were_deleted_are_missed(hospital: Hospital) -> None:
     assert state.remove("answers/statistics.json")
     with pytest.raises(DataError, match="missing from its records"):
         worker.statistics()
+
+
+def finished_model(config: Config, worker: SiteWorker) -> dict:
+    """The request that asks about a model as it was built, with the statistics the site itself told."""
+    joined = worker.statistics().fields["statistics"]
+    objective = resident_model(config).objective
+    return {
+        "arrays": shared_tensors(objective),
+        "fields": {"round": 3, "standardisation": pool([joined]).to_dict()},
+    }
+
+
+def test_a_finished_model_is_judged_by_sums_in_three_answers(
+    hospital: Hospital, small_config: Callable[..., Config]
+) -> None:
+    worker, _ = hospital("paulista", policy="minimum_cell = 3")
+    told = finished_model(small_config(), worker)
+    losses = worker.temperature(Payload(**told)).fields["temperature"]
+    calibration = fit_temperature([losses])
+    assert set(calibration.temperature) == set(calibration.image_temperature) == {"icdr", "sdrg"}
+    asking = Payload(told["arrays"], told["fields"] | {"calibration": calibration.to_dict()})
+    scores = worker.scores(asking).fields["scores"]
+    assert fit_points(calibration, [scores]).points_of("icdr", "image") is not None
+    figures = worker.site_figures(Payload(**told)).fields["site_figures"]
+    assert pool_figures([("paulista", figures)])["icdr"]["all"]["n"] > 0
+
+
+def test_no_two_answers_about_finished_models_can_be_subtracted(
+    hospital: Hospital, small_config: Callable[..., Config]
+) -> None:
+    worker, state = hospital("paulista", policy="minimum_cell = 3")
+    told = finished_model(small_config(), worker)
+    first = worker.site_figures(Payload(**told)).fields
+    assert worker._prepared is not None
+    table = worker._prepared.table
+    tested = set(table.loc[table["split"] == "test", "patient_id"])
+    exclude(state, next(str(p) for p in range(40) if state.patient(str(p)) in tested))
+    assert worker.site_figures(Payload(**told)).fields == first
+    nearly = {name: array + (name == "model.heads.icdr.bias") for name, array in told["arrays"].items()}
+    with pytest.raises(AnswerRefused, match="another finished model"):
+        worker.site_figures(Payload(nearly, told["fields"]))
+    later = SiteWorker(worker._config, state, small_config(), run="run-2", federation="north")
+    with pytest.raises(AnswerRefused, match="too few patients have changed"):
+        later.site_figures(Payload(**told))
+
+
+def test_a_site_that_does_not_evaluate_says_nothing_of_a_finished_model(hospital: Hospital) -> None:
+    worker, _ = hospital("paulista", policy='calls = ["join", "statistics", "train"]')
+    for question in (worker.temperature, worker.site_figures):
+        with pytest.raises(DataError, match="does not allow the call 'evaluate'"):
+            question(Payload())
