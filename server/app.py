@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from flwr.app import Context, Message
+from flwr.app import ArrayRecord, Context, Message
 from flwr.serverapp import Grid, ServerApp
 
 from server.federation import run_federation
@@ -17,7 +17,13 @@ from server.store import RunFolder
 from shared_model.config.load import from_toml
 from shared_model.errors import RunError
 from shared_model.exchange import Payload
-from shared_model.exchange.flower_records import MESSAGE_TYPES, PROBLEM, from_records, to_records
+from shared_model.exchange.flower_records import (
+    MESSAGE_TYPES,
+    PROBLEM,
+    from_records,
+    to_array_record,
+    to_records,
+)
 
 RUN_VARIABLE = "FEDFUNDUS_RUN"
 POLL_SECONDS = 0.05
@@ -39,11 +45,18 @@ class GridSites:
     def ask(
         self, question: Question, payloads: Mapping[str, Payload]
     ) -> Iterator[tuple[str, Payload | SiteFailure]]:
-        """Push one message an address, then pull until every one is answered."""
+        """Push one message an address, then pull until every one is answered.
+
+        Payloads of the same arrays become messages of the same bytes, so that many sites take no more memory.
+        """
         waiting: dict[str, str] = {}  # message id -> address
+        shared: dict[int, ArrayRecord] = {}
         for address, payload in payloads.items():
+            if id(payload.arrays) not in shared:
+                shared[id(payload.arrays)] = to_array_record(payload.arrays)
+            arrays = shared[id(payload.arrays)]
             message = Message(
-                to_records(payload), dst_node_id=int(address), message_type=MESSAGE_TYPES[question]
+                to_records(payload, arrays), dst_node_id=int(address), message_type=MESSAGE_TYPES[question]
             )
             (identity,) = self.grid.push_messages([message])
             waiting[identity] = address

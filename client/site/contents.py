@@ -65,7 +65,8 @@ CONTENTS: tuple[Content, ...] = (
     Content(
         "worker state",
         (f"{WORKER}/**/*.safetensors",),
-        "the parameters and optimiser moments of each run that never leave the site",
+        "of each run, the parameters and optimiser moments that never leave the site, the shared model as it was "
+        "last sent, and what rounding took from the site's updates",
         True,
         "worker",
     ),

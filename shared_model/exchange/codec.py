@@ -94,7 +94,7 @@ def _one(
 
 def _require(array: NDArray[Any], what: str, kind: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
     if array.dtype != kind:
-        raise CodecError(f"{what} is {array.dtype}, expected {np.dtype(kind)}")
+        raise CodecError(f"{what} is {array.dtype!s:.16}, expected {np.dtype(kind)}")
     if array.shape != shape:
         raise CodecError(f"{what} has shape {array.shape}, expected {shape}")
     return array

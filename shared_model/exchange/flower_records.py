@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,19 @@ MESSAGE_TYPES = {
 PROBLEM = "problem"  # the field of an answer that says why there is none
 
 
-def to_records(payload: Payload) -> RecordDict:
-    """Arrays as an ArrayRecord, fields as one JSON string (ConfigRecord refuses None and nesting)."""
-    arrays = ArrayRecord({name: Array(array) for name, array in payload.arrays.items()})
+def to_records(payload: Payload, arrays: ArrayRecord | None = None) -> RecordDict:
+    """Arrays as an ArrayRecord, fields as one JSON string (ConfigRecord refuses None and nesting).
+
+    arrays: to_array_record(payload.arrays), where several messages share it.
+    """
+    if arrays is None:
+        arrays = to_array_record(payload.arrays)
     return RecordDict({"arrays": arrays, "fields": ConfigRecord({"json": payload.fields_json()})})
+
+
+def to_array_record(arrays: Mapping[str, NDArray[Any]]) -> ArrayRecord:
+    """The arrays as bytes."""
+    return ArrayRecord({name: Array(array) for name, array in arrays.items()})
 
 
 def from_records(records: RecordDict) -> Payload:

@@ -14,7 +14,7 @@ from server.app import GridSites, make_app
 from server.sites import SiteFailure
 from shared_model.errors import RunError
 from shared_model.exchange import Payload
-from shared_model.exchange.flower_records import PROBLEM, to_records
+from shared_model.exchange.flower_records import PROBLEM, from_records, to_records
 
 
 class SlowGrid:
@@ -67,6 +67,20 @@ def test_replies_are_handed_on_under_their_address_as_they_arrive() -> None:
         "30": 30,
         "200": 200,
     }
+
+
+def test_messages_of_the_same_arrays_share_their_bytes() -> None:
+    grid = SlowGrid(dict.fromkeys((9, 30, 200), to_records(Payload())))
+    arrays = {"a": np.ones(3, dtype=np.float32)}
+    payloads = {str(n): Payload(arrays, {"taken": n}) for n in (9, 30)} | {"200": Payload({**arrays})}
+    list(GridSites(grid).ask("train", payloads))
+    sent = {m.metadata.dst_node_id: m.content for m in grid.waiting.values()}
+    data = {node: content.array_records["arrays"]["a"].data for node, content in sent.items()}
+    assert data[9] is data[30]
+    assert data[200] is not data[9]
+    assert data[200] == data[9]
+    assert from_records(sent[9]).fields == {"taken": 9}
+    assert from_records(sent[30]).fields == {"taken": 30}
 
 
 def foreign(stype: str = "numpy.ndarray", data: bytes = b"x", text: str = "{}") -> RecordDict:
