@@ -92,9 +92,8 @@ def new(
                 "notice: its key is not encrypted: whoever reads it can join the federation", markup=False
             )
     _tell(outcome)
-    print(
-        "next: fedfundus-provision verify KIT for each, then hand each to its member, in person where it holds keys"
-    )
+    if outcome.written:
+        print("next: fedfundus-provision verify KIT; hand each to its member, in person where it holds keys")
 
 
 @app.command()
@@ -217,7 +216,7 @@ def install(
         return
     print(f"installed kit {manifest.number} of {manifest.name} in {manifest.federation}")
     print(f"authority {spoken(installed.authority)}")
-    print(f"next: fedfundus-provision verify {kit}; where nginx runs: nginx -s reload")
+    print(f"next: fedfundus-provision verify {kit}; where nginx runs: reload it (README.md)")
 
 
 @app.command()
@@ -240,7 +239,7 @@ def verify(
     if as_json:
         print(json.dumps({**asdict(result), "exit_code": result.exit_code}, indent=1, default=str))
     else:
-        show_verified(result, Console(highlight=False))
+        show_verified(result, _console())
     raise typer.Exit(result.exit_code)
 
 
@@ -255,7 +254,7 @@ def list_members(authority: AuthorityFolder = AUTHORITY, as_json: Json = False) 
     if as_json:
         print(json.dumps(result.document(), indent=1))
     else:
-        show_listing(result, Console(highlight=False))
+        show_listing(result, _console())
     raise typer.Exit(result.exit_code)
 
 
@@ -279,6 +278,11 @@ def _tell(outcome: Outcome) -> None:
         errors.print(f"notice: {notice}", markup=False)
     if not outcome.written:
         print("every kit is as it should be: nothing was written")
+
+
+def _console() -> Console:
+    """Standard output; a file gets lines that are wide enough to copy a command from."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def main() -> None:

@@ -61,14 +61,12 @@ def new_federation(place: Workplace, federation: Federation) -> Outcome:
     added = [
         name for name in [COORDINATOR, *(s.name for s in federation.sites)] if name not in register.members
     ]
-    there = [
-        name
-        for name, member in register.members.items()
-        if (place.out / name).exists() or not (member.current or member.revoked)
-    ]
-    moved = before.coordinator != federation.coordinator
-    names = [*there, *added] if not moved else [*register.members, *added]
-    if COORDINATOR not in names and added:
+    moved = before.coordinator != federation.coordinator  # its port: in everybody's kit
+    standing = [name for name, member in register.members.items() if not member.revoked]
+    # A kit that is not there was handed over with its keys; one without a certificate holds none to lose.
+    there = [n for n in standing if moved or (place.out / n).exists() or not register.members[n].current]
+    names = [*there, *added]
+    if added and COORDINATOR not in names:
         names.insert(0, COORDINATOR)
     require_free(place.authority, place.out, names)
     register.federation = federation
@@ -80,7 +78,7 @@ def new_federation(place: Workplace, federation: Federation) -> Outcome:
             place.authority.issue(
                 place.signer, name, key.public_key(), node.public_key() if node else None, place.now
             )
-    for name in register.members:
+    for name in standing:
         if name not in names:
             notices.append(
                 f"{name}: not written, its kit is not in the folder (handed over); `renew` writes it again"

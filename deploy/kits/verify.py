@@ -32,6 +32,9 @@ def verify(folder: Path, now: datetime, expected: str = "", federation: str = ""
     """
     kit = read_kit(folder)
     findings = list(permissions(kit))
+    if (folder / INCOMING).exists():
+        fix = "repeat fedfundus-provision install with the same file"
+        findings.append(Finding("problem", "files", "an installation was interrupted", INCOMING, fix))
     try:
         manifest, authority = read_manifest(kit.files, str(folder))
     except DataError as error:
@@ -76,17 +79,10 @@ def _signed(
     yield Finding("ok", f"manifest {manifest.number} signed by the authority")
     found = differences(manifest, kit.files)
     for path, problem in found.items():
-        if path.startswith(INCOMING):
-            yield Finding(
-                "problem",
-                "files",
-                "an installation was interrupted",
-                path,
-                "repeat fedfundus-provision install",
-            )
-        else:
-            fix = AGAIN if problem != "not in the manifest" else "move it elsewhere: a kit holds nothing else"
-            yield Finding("problem", "files", problem, path, fix)
+        if path.startswith(f"{INCOMING}/"):
+            continue  # said as a whole
+        fix = AGAIN if problem != "not in the manifest" else "move it elsewhere: a kit holds nothing else"
+        yield Finding("problem", "files", problem, path, fix)
     if not found:
         yield Finding("ok", f"{len(manifest.files)} files as they were signed")
 
