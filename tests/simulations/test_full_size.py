@@ -44,7 +44,9 @@ def test_the_paper_preset_runs_a_real_round_of_two_sites_within_16_gib(tmp_path:
     run = json.loads((out / "metrics.json").read_text())["run"]
     assert 215e6 < run["parameters"]["total"] < 216e6
     assert 50e6 < run["parameters"]["trainable"] < 51e6
-    assert run["bytes_per_round"]["up"] == pytest.approx(2 * 4 * run["parameters"]["shared"], rel=0.01)
+    shared = run["parameters"]["shared"]  # of two sites: int8 up, bf16 down
+    assert run["bytes_per_round"]["up"] == pytest.approx(2 * shared, rel=0.01)
+    assert run["bytes_per_round"]["down"] == pytest.approx(2 * 2 * shared, rel=0.01)
     assert any("random weights" in notice for notice in run["notices"])
 
 
