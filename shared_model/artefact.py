@@ -3,7 +3,8 @@
 model.safetensors (trunk and shared tensors; the local decoders are not in it), config.toml, standardisation.json
 (preprocessing statistics and the image pipeline's version), parameters.json (kind of every tensor, trunk
 fingerprint, counts, origin of the encoders), tokenizer/ (with the text encoder's shape) and, where they are known,
-calibration.json (temperatures, operating points) and held_out.json (how good it was on patients it never saw).
+calibration.json (temperatures, operating points), held_out.json (how good it was on patients it never saw) and
+privacy.json (what differential privacy promises, of a model trained under it).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from shared_model.files import naming_disk_errors, write_tensor_file, write_text
 from shared_model.held_out import HeldOut
 from shared_model.losses import Objective
 from shared_model.model import FusionModel, Tokenizer, build_model, load_tokenizer
+from shared_model.privacy_statement import privacy_statement
 from shared_model.statistics import Standardisation
 from shared_model.version import PACKAGE_VERSION
 
@@ -40,6 +42,7 @@ WEIGHTS, STANDARDISATION, PARAMETERS, TOKENIZER = (
 )
 CALIBRATION = "calibration.json"  # may be absent: the model then answers as it is
 HELD_OUT = "held_out.json"  # may be absent: nobody then knows how good it is
+PRIVACY = "privacy.json"  # of a model trained under differential privacy
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ def save_artefact(
         for name, known in ((CALIBRATION, calibration), (HELD_OUT, held_out)):
             if known is not None:
                 write_json(temporary / name, known.to_dict())
+        if (statement := privacy_statement(config)) is not None:
+            write_json(temporary / PRIVACY, statement)
         described = {
             "package_version": PACKAGE_VERSION,
             "counts": count_parameters(objective),

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from shared_model.config.exchange import ExchangeConfig
 from shared_model.config.federation import FederationConfig
+from shared_model.config.privacy import PrivacyConfig
 from shared_model.config.section import Count, Fraction, Natural, NonNegative, Positive, Section
 
 LocalPart = Literal["image_decoder", "text_decoder"]
@@ -258,6 +259,7 @@ class Config(Section):
     data: DataConfig = DataConfig()
     federation: FederationConfig = FederationConfig()
     exchange: ExchangeConfig = ExchangeConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 

@@ -66,10 +66,13 @@ class Objective(nn.Module):
             losses |= self._alignment(batch, image, graded)
         if "grading" in self.wanted:
             logits = self.model.grade(self.model.fuse(graded, present))
-            grading = grading_loss(logits, batch.labels, self.class_weights, self.config.label_smoothing)
+            grading = self._grading(logits, batch.labels)
             if grading is not None:
                 losses["grading"] = grading
         return self.weighting(losses) if losses else self.model.nothing(), losses
+
+    def _grading(self, logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor | None:
+        return grading_loss(logits, labels, self.class_weights, self.config.label_smoothing)
 
     def _embed_rest(self, batch: Batch, image: Tokens, text: TextBatch) -> dict[str, Tokens]:
         return {

@@ -1,0 +1,115 @@
+"""What steps cost: Opacus's PRV accountant (Gopi et al. 2021) for the Poisson-subsampled Gaussian mechanism.
+
+It gives an upper bound, of which the stated error is part. Where its numerics give up, the bound is that of Renyi
+differential privacy (Mironov et al. 2019), which is looser and always holds.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from opacus.accountants import PRVAccountant, RDPAccountant
+from scipy.optimize import brentq
+
+from shared_model.errors import ConfigError
+
+RELATIVE_ERROR, LEAST_ERROR = (
+    2e-3,
+    1e-3,
+)  # by how much an epsilon may be overstated: a share of it, or absolutely
+_COARSE = 0.05
+_PRECISION = 5e-4  # of the logarithm of the noise
+
+
+@dataclass(frozen=True)
+class Steps:
+    """`count` steps alike. noise_multiplier: of the sensitivity; rate: probability of each patient in a step."""
+
+    noise_multiplier: float
+    rate: float
+    count: int
+
+
+def stated_error(epsilon: float) -> float:
+    """By how much `epsilon_of` may lie above the true value, in epsilon, for its numerics alone."""
+    return max(RELATIVE_ERROR * epsilon, LEAST_ERROR)
+
+
+def epsilon_of(schedule: Sequence[Steps], delta: float) -> float:
+    """An epsilon for which all these steps together are (epsilon, delta)-differentially private, add or remove one.
+
+    Raises ConfigError for a delta outside (0, 1) and steps that no epsilon bounds.
+    """
+    _require(0 < delta < 1, "delta must be above 0 and below 1", "privacy.delta", delta)
+    history = [(s.noise_multiplier, s.rate, s.count) for s in schedule if s.count > 0 and s.rate > 0]
+    for noise, rate, _ in history:
+        _require(math.isfinite(noise) and noise > 0, "noise must be above 0", "noise multiplier", noise)
+        _require(rate <= 1, "a probability cannot be above 1", "sampling rate", rate)
+    if not history:
+        return 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # best order at the edge, log(0) at a rate of 1: neither changes the bound
+        loose = _loose(history, delta)
+        coarse = min(loose, _tight(history, delta, _COARSE))
+        return min(coarse, _tight(history, delta, stated_error(coarse)))
+
+
+def noise_for(epsilon: float, delta: float, rate: float, steps: int) -> float:
+    """The least noise multiplier, to one part in a thousand, for which `steps` steps cost at most `epsilon`."""
+    _require(math.isfinite(epsilon) and epsilon > 0, "epsilon must be above 0", "privacy.epsilon", epsilon)
+    _require(0 < rate <= 1, "must be above 0 and at most 1", "sampling rate", rate)
+
+    high = _root(lambda noise: _loose([(noise, rate, steps)], delta) / epsilon, -7.0, 14.0)
+
+    def cost(noise: float) -> float:
+        return epsilon_of([Steps(noise, rate, steps)], delta) / epsilon
+
+    found = _root(cost, high - 0.5, high)
+    while cost(math.exp(found)) > 1:
+        found += _PRECISION
+    return math.exp(found)
+
+
+def affordable(schedule: Sequence[Steps], step: Steps, delta: float, limit: float) -> int:
+    """How many of `step.count` steps may follow `schedule` with everything together costing at most `limit`."""
+    low, high = 0, step.count
+    while low < high:
+        middle = (low + high + 1) // 2
+        within = epsilon_of([*schedule, Steps(step.noise_multiplier, step.rate, middle)], delta) <= limit
+        low, high = (middle, high) if within else (low, middle - 1)
+    return low
+
+
+def _root(cost: Callable[[float], float], low: float, high: float) -> float:
+    """The logarithm of the noise at which `cost`, which falls as noise grows, is 1."""
+    if cost(math.exp(high)) > 1:
+        return high
+    while cost(math.exp(low)) <= 1:
+        low, high = low - 1.0, low
+    return float(brentq(lambda x: math.log(max(cost(math.exp(x)), 1e-9)), low, high, xtol=_PRECISION))
+
+
+def _tight(history: list[tuple[float, float, int]], delta: float, error: float) -> float:
+    accountant = PRVAccountant()
+    accountant.history = list(history)
+    try:
+        found = float(accountant.get_epsilon(delta, eps_error=error))
+    except (RuntimeError, ValueError, IndexError, FloatingPointError, MemoryError):
+        return math.inf
+    return found if math.isfinite(found) and found >= 0 else math.inf
+
+
+def _loose(history: list[tuple[float, float, int]], delta: float) -> float:
+    accountant = RDPAccountant()
+    accountant.history = list(history)
+    return float(accountant.get_epsilon(delta))
+
+
+def _require(holds: bool, what: str, where: str, value: float) -> None:
+    if not holds:
+        raise ConfigError(f"{what}, got {value:g}", where=where, fix="correct it in [privacy]")

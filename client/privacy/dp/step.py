@@ -1,0 +1,107 @@
+"""One private step: every contribution clipped, their exact sum noised, then the optimiser.
+
+Opacus's DPOptimizer clips, adds noise and divides. What is ours is the arithmetic between: contributions are
+rounded towards zero onto a grid and added up as integers. So the sum does not depend on the order of patients, one
+patient moves it by the clipping norm and not a rounding error more, and a noised sum takes the same values whoever
+is in it. Floating-point sums promise none of this (Mironov 2012; Casacuberta et al. 2022).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from opacus.optimizers import DPOptimizer
+from torch import Tensor
+from torch.optim import Optimizer
+
+from client.privacy.dp.plan import Plan
+from client.privacy.dp.randomness import Randomness
+
+GRID = 2**30  # cells in one clipping norm: finer than fp32 holds a gradient, and room for 2**33 contributions
+_MARGIN = 1e-9  # of the clipping norm, for the rounding of its own measurement
+
+
+class PrivateOptimizer(DPOptimizer):  # type: ignore[misc]
+    """`contribute` once a unit, then `release` once a step; `optimizer` holds all that is trained.
+
+    Opacus's `secure_mode` draws four Gaussians for one, to hide the floating-point numbers behind it; here there
+    are none to hide, as noise is rounded onto the grid, and the flag only says where the draws come from.
+    """
+
+    def __init__(self, optimizer: Optimizer, plan: Plan, randomness: Randomness) -> None:
+        super().__init__(
+            optimizer,
+            noise_multiplier=plan.noise_multiplier * plan.sensitivity / plan.clip,
+            max_grad_norm=plan.clip,
+            expected_batch_size=None,
+            loss_reduction="sum",
+            secure_mode=randomness.private,
+        )
+        self._normaliser = plan.normaliser
+        self._randomness = randomness
+        self._number = 0
+        self.zero_grad(set_to_none=True)
+
+    def contribute(self) -> None:
+        """Take the gradient that one backward pass left in the parameters, clip it, and add it to the sum."""
+        for parameter in self.params:
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            parameter.grad_sample = gradient.detach().unsqueeze(0)
+        self.signal_skip_step(True)
+        self.step()
+        self.zero_grad(set_to_none=True)
+
+    def release(self, number: int) -> None:
+        """Add noise and take the optimiser's step; number: of the step in the run. Done for an empty draw too."""
+        for parameter in self.params:
+            parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
+        self._number = number
+        self.signal_skip_step(False)
+        self.step()
+        self.zero_grad(set_to_none=True)
+
+    def clip_and_accumulate(self) -> None:
+        """Opacus's clipping of the one contribution at hand; the sum is ours. Called by `step`."""
+        sums = [parameter.summed_grad for parameter in self.params]
+        for parameter in self.params:
+            parameter.summed_grad = None
+        super().clip_and_accumulate()
+        clipped: list[Tensor] = [parameter.summed_grad for parameter in self.params]
+        for parameter, total, own in zip(
+            self.params, sums, on_grid(clipped, self.max_grad_norm), strict=True
+        ):
+            parameter.summed_grad = own if total is None else total.add_(own)
+
+    def add_noise(self) -> None:
+        """Noise of `noise_multiplier` clipping norms on the integer sum, and back to numbers. Called by `step`."""
+        for part, parameter in enumerate(self.params):
+            total: Tensor = parameter.summed_grad
+            noise = self._randomness.normal(self._number, part, parameter.numel()).mul_(
+                self.noise_multiplier * GRID
+            )
+            noised = total + noise.round_().to(torch.int64).view_as(parameter).to(total.device)
+            parameter.grad = noised.double().mul_(self.max_grad_norm / GRID).to(parameter.dtype)
+
+    def scale_grad(self) -> None:
+        """Divide by the registered constant. Called by `step`."""
+        for parameter in self.params:
+            if parameter.grad is not None:
+                parameter.grad /= self._normaliser
+
+
+def on_grid(clipped: Sequence[Tensor], clip: float) -> list[Tensor]:
+    """A contribution, clipped in fp32, as integers of norm at most GRID (which stands for `clip`), int64.
+
+    Rounding is towards zero, so that it cannot lengthen. A contribution that is not finite becomes zero: a patient
+    whose data break the loss takes part in nothing.
+    """
+    norm = math.sqrt(
+        math.fsum(float(torch.linalg.vector_norm(part, dtype=torch.float64)) ** 2 for part in clipped)
+    )
+    if not math.isfinite(norm):
+        return [torch.zeros_like(part, dtype=torch.int64) for part in clipped]
+    bound = clip * (1 - _MARGIN)
+    scale = GRID / clip * min(1.0, bound / norm if norm > 0 else 1.0)
+    return [part.double().mul_(scale).trunc_().to(torch.int64) for part in clipped]

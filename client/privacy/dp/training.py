@@ -1,0 +1,112 @@
+"""A round of private training at a site: units drawn, each backward pass clipped, their sum noised, a step.
+
+Beside the weights it gives nothing of the patients: no loss, no gradient norm, no count but the registered ones, no
+list of parameters that its records could not train, since each would need noise of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from client.data.dataset import SiteDataset
+from client.privacy.dp.bank import Bank
+from client.privacy.dp.plan import Plan
+from client.privacy.dp.prototypes import PatientObjective
+from client.privacy.dp.randomness import Randomness
+from client.privacy.dp.refusals import Unmoved, require_all_in_step, require_private
+from client.privacy.dp.sampling import Unit, patients_of, units
+from client.privacy.dp.step import PrivateOptimizer
+from client.training.augmentation import Augmentation
+from client.training.optimizer import make_optimizer, moments_of
+from client.training.sampling import modality_dropout
+from shared_model.config import Config, TrainingConfig
+from shared_model.exchange.parameters import Arrays
+from shared_model.losses import Objective
+from shared_model.randomness import torch_generator, torch_seed
+
+
+@dataclass(frozen=True)
+class PrivateResult:
+    """moments: the optimiser's, made of noised gradients alone. steps: taken, a constant. private: False where a
+    seed took the operating system's place.
+    """
+
+    moments: Arrays
+    steps: int
+    private: bool
+
+
+class PrivateTraining:
+    """The private steps of one round; `step` takes one."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        dataset: SiteDataset,
+        rows: NDArray[np.int64],
+        config: Config,
+        plan: Plan,
+        randomness: Randomness,
+        bank: Bank,
+        *,
+        learning_rate: float,
+        moments: Arrays | None = None,
+    ) -> None:
+        """rows: the training records. Raises ConfigError for what `refusals` does not let pass."""
+        require_private(config, objective)
+        self.objective = objective
+        self._dataset = dataset
+        self._training: TrainingConfig = config.training
+        self._plan = plan
+        self._randomness = randomness
+        self._records = patients_of(dataset.table, rows)
+        self._loss = PatientObjective(objective, bank) if plan.mode == "prototypes" else objective
+        inner = make_optimizer(objective, config.training, learning_rate, moments)
+        require_all_in_step(objective, inner)
+        self.optimizer = PrivateOptimizer(inner, plan, randomness)
+
+    def step(self, number: int) -> None:
+        """Step `number` of the run: sample, clip, add up, add noise, optimise."""
+        self.objective.train()
+        if isinstance(self._loss, PatientObjective):
+            self._loss.start_step()
+        for unit in units(self._records, self._plan, number, self._randomness):
+            with _forked(unit.seed):
+                self._unit_loss(unit).backward()  # type: ignore[no-untyped-call]
+            self.optimizer.contribute()
+        self.optimizer.release(number)
+
+    def moments(self) -> Arrays:
+        """Of the optimiser, for the next round."""
+        return moments_of(self.objective, self.optimizer.original_optimizer)
+
+    def _unit_loss(self, unit: Unit) -> Tensor:
+        """The loss of a patient or a group; everything random in it follows from the unit's own seed."""
+        augmentation = Augmentation(self._training.augmentation, torch_generator(unit.seed, "augmentation"))
+        batch = self._dataset.batch(unit.rows, augmentation)
+        keep = modality_dropout(batch.present, self._training.modality_dropout, 0, unit.seed, "unit")
+        loss: Tensor = self._loss(batch, keep)[0]
+        return loss
+
+
+def train_privately(training: PrivateTraining, first_step: int, steps: int) -> PrivateResult:
+    """`steps` steps from number `first_step` of the run on. Raises RunError where something moved outside of them."""
+    unmoved = Unmoved(training.objective)
+    for number in range(first_step, first_step + steps):
+        training.step(number)
+    unmoved.require()
+    return PrivateResult(training.moments(), steps, training.optimizer.secure_mode)
+
+
+@contextmanager
+def _forked(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed(seed, "dropout"))
+        yield
