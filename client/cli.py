@@ -158,6 +158,10 @@ def grade(
         "grades.csv"
     ),
     report: Annotated[Path | None, typer.Option(help="Also write one HTML page, with photographs.")] = None,
+    clear_unproven: Annotated[
+        bool,
+        typer.Option("--clear-unproven", help="Clear even where nothing shows that it finds the sick here."),
+    ] = False,
     as_json: Json = False,
     processes: Processes = None,
 ) -> None:
@@ -169,7 +173,7 @@ def grade(
 
     given = Given(model, folder, config_file, adapter, processes)
     with RunProgress(errors) as progress:
-        done = grade_photographs(given, out, report, progress)
+        done = grade_photographs(given, out, report, progress, clear_unproven=clear_unproven)
     if as_json:
         print(json.dumps(done.document, indent=1, allow_nan=False))
     else:

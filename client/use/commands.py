@@ -66,8 +66,13 @@ class Done:
     exit_code: int = 0
 
 
-def grade_photographs(given: Given, out: Path, report: Path | None, progress: RunProgress) -> Done:
-    """Grade, and write the table and the page. Raises DataError where nothing could be graded, its table written."""
+def grade_photographs(
+    given: Given, out: Path, report: Path | None, progress: RunProgress, *, clear_unproven: bool = False
+) -> Done:
+    """Grade, and write the table and the page. Raises DataError where nothing could be graded, its table written.
+
+    clear_unproven: let the model clear patients although nothing shows that it finds those who need referral here.
+    """
     require_ours(out)
     for path in (out, *([report] if report else [])):
         require_place(path)
@@ -81,7 +86,7 @@ def grade_photographs(given: Given, out: Path, report: Path | None, progress: Ru
         checking=lambda done, total: progress.update("looking over photographs", done, total, unit="files"),
     )
     kept = promises_kept(found, finished.tasks[0])
-    found = taken_back(found, kept)
+    found = taken_back(found, kept, clear_unproven=clear_unproven)
     patients = patients_of(found, finished.tasks[0])
     counts = summary(found, patients)
     if report is not None:

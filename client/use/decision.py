@@ -27,6 +27,7 @@ KINDS = {
     "unsure": "not sure enough of the grade",
     "borderline": "too near the operating point",
     "disproved": "the site's own grades disprove the model",
+    "unproven": "nothing shows that it finds those who need referral here",
 }
 LOST = ("unreadable", "set_aside")  # no grade at all
 

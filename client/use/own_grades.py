@@ -2,7 +2,8 @@
 
 A model that keeps its word in one place can clear most of those who need referral in another, and be sure of it. Where
 the site has graded photographs itself, its decisions are held against these first; a promise that is surely not kept
-here, however small the sample, takes every decision back.
+here, however small the sample, takes every decision back. And nobody is cleared on trust: without enough referable
+photographs of the site's own among them, only a person who asks for it lets the model clear anybody.
 """
 
 from __future__ import annotations
@@ -58,11 +59,25 @@ def promises_kept(cases: Sequence[Graded], task: str) -> list[Promise]:
     ]
 
 
-def taken_back(cases: Sequence[Graded], promises: Sequence[Promise]) -> list[Graded]:
-    """The cases as they are, or, where a promise is broken here, every one of them for a person."""
-    if not any(promise.broken for promise in promises):
+def proven(promises: Sequence[Promise]) -> bool:
+    """Whether enough of the site's own referable photographs are there to see whether they are found."""
+    return bool(promises) and promises[0].n >= FEWEST
+
+
+def taken_back(
+    cases: Sequence[Graded], promises: Sequence[Promise], *, clear_unproven: bool = False
+) -> list[Graded]:
+    """The cases as they are, or every one for a person where a promise is broken here.
+
+    Where nothing shows that the referable ones are found here, those that would be cleared are for a person too,
+    unless clear_unproven: to refer one too many is a visit, to clear one too many may be an eye.
+    """
+    if any(promise.broken for promise in promises):
+        return [case if case.lost else _asked(case, "disproved") for case in cases]
+    if clear_unproven or proven(promises):
         return list(cases)
-    reason = Reason("disproved", KINDS["disproved"])
-    return [
-        case if case.lost else replace(case, decision=ASK, reasons=(*case.reasons, reason)) for case in cases
-    ]
+    return [_asked(case, "unproven") if case.decision == CLEAR else case for case in cases]
+
+
+def _asked(case: Graded, kind: str) -> Graded:
+    return replace(case, decision=ASK, reasons=(*case.reasons, Reason(kind, KINDS[kind])))

@@ -8,9 +8,9 @@ from scipy.stats import beta
 
 from client.use.finished import Finished
 from client.use.grading import Graded
-from client.use.own_grades import Promise
+from client.use.own_grades import Promise, proven
 from client.use.search import Search
-from shared_model.operating_points import OperatingPoints, Threshold
+from shared_model.operating_points import FEWEST, OperatingPoints, Threshold
 
 _INPUTS = {"all": "all that is known", "image": "the photograph alone"}
 _FLATTERED = (
@@ -23,7 +23,9 @@ def own_grades(kept: Sequence[Promise]) -> list[str]:
     if not kept:
         return [
             "Nothing shows that this model keeps its word on this site's photographs: its thresholds were fixed on "
-            "others. Grade some yourselves and give them with --config or --adapter: it is then held against them."
+            "others. So it clears nobody, unless it is told to by --clear-unproven. Grade some yourselves, "
+            f"{FEWEST} referable ones among them, and give them with --config or --adapter: it is then held against "
+            "them."
         ]
     if any(promise.broken for promise in kept):
         first = (
@@ -31,6 +33,11 @@ def own_grades(kept: Sequence[Promise]) -> list[str]:
         )
     elif not kept[-1].n:
         first = "The model decides on no photograph that this site has graded, so it cannot be held against its word."
+    elif not proven(kept):
+        first = (
+            f"Fewer than {FEWEST} of this site's own photographs are referable, too few to see whether the model "
+            "finds those here: it clears nobody, unless it is told to by --clear-unproven."
+        )
     else:
         first = "Nothing in this site's own grades shows that the model does not keep its word here."
     told = "; ".join(promise.sentence() for promise in kept if promise.n)

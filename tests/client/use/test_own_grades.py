@@ -40,7 +40,26 @@ def test_a_model_that_clears_those_who_need_referral_here_decides_nothing_here()
 def test_what_may_be_chance_disproves_nothing(cases: list[Graded]) -> None:
     kept = promises_kept(cases, "icdr")
     assert not any(promise.broken for promise in kept)
-    assert taken_back(cases, kept) == cases
+    assert taken_back(cases, kept, clear_unproven=True) == cases
+
+
+@pytest.mark.parametrize(
+    ("own", "seen"),
+    [
+        ([], False),
+        ([case(REFER, 3, 3)] * 19 + [case(CLEAR, 0, 0)] * 90, False),
+        ([case(REFER, 3, 3)] * 20, True),
+    ],
+)
+def test_nobody_is_cleared_where_nothing_shows_that_the_sick_are_found_unless_a_person_says_so(
+    own: list[Graded], seen: bool
+) -> None:
+    cases = [*own, case(CLEAR, 0, None), case(REFER, 3, None), case(ASK, 2, None)]
+    kept = promises_kept(cases, "icdr")
+    decided = [one.decision for one in taken_back(cases, kept)[-3:]]
+    assert decided == [CLEAR if seen else ASK, REFER, ASK]
+    assert ("clears nobody" in own_grades(kept)[0]) is not seen
+    assert taken_back(cases, kept, clear_unproven=True) == cases
 
 
 def test_without_grades_of_its_own_nothing_is_known_of_this_site_and_that_is_said() -> None:
