@@ -10,52 +10,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from client.data.identifier_things import is_a_thing
 from client.data.identifier_words import (
     GIVEN,
     GIVEN_CLINICAL,
     GIVEN_WORDS,
-    PHRASES,
+    PARTICLES,
     WORD,
     Name,
     bare,
+    can_be_given,
     can_begin,
     is_given,
     is_no_word,
     is_surname,
     read_name,
+    shorter_and_shorter,
 )
 
 _ALSO_GIVEN = GIVEN_WORDS | GIVEN_CLINICAL
-_THING_AFTER = re.compile(
-    r"(?:['’]s?)?[ \t\-]{1,2}(?:(?:\w{1,15}[ \t]){0,1}(?:syndrome|disease|dystrophy|anomaly|phenomenon|"
-    r"malformation|"
-    r"classification|criteria|nevus|naevus|sign|spots?|pupil|hallucinations?)|"
-    r"rings?|lens|chart|test|grid|tonomet\w+|lines?|streaks?|striae|"
-    r"membrane|layer|nodules?|lines|sarcoma|palsy|law|ratio|index|formula|field|fields|perimeter|microscope|"
-    r"stain|dye|tube|valve|shunt|procedure|operation|technique|method|scale|score|stage|grade|type|reflex|effect|"
-    r"retinopathy|maculopathy|neuropathy|vitreoretinopathy|uveitis|corneal|retinitis|choroid\w+|degeneration|"
-    r"atrophy|ha?emorrhages?|plaques?|canal|gland|oculus|laser|camera|hospital|hospitals|clinic|centre|center|"
-    r"institute|university|infirmary|foundation|school|trust|college|street|st|road|rd|avenue|ave|ward|wing|"
-    r"study|trial|"
-    r"eye|et[ \t]al)\b",
-    re.IGNORECASE,
-)
-_PLACE_BEFORE = re.compile(
-    r"(?:\b(?:s[aã]o|santa|santo|st\.?|saint|san|hospital|h\.|hosp\.|cl[ií]nica|instituto|inst\.|funda[cç][aã]o|"
-    r"universidade|faculdade|rua|r\.|av\.|avenida|travessa|pra[cç]a|alameda|bairro|jardim|vila|cidade|centro|"
-    r"maternidade|posto|ubs|upa|col[eé]gio|escola|laborat[oó]rio|ambulat[oó]rio|university|institute|sala|bloco|lake|"
-    r"mount|em|in|at)(?:[ \t](?:dom|dona|padre|frei|dr\.?|dra\.?|prof\.?))?|"
-    r"\b(?:hospital|cl[ií]nica|instituto|santa casa|munic[ií]pio|cidade|university|city)"
-    r"[ \t](?:d[eoa]s?|of))[ \t]{1,2}$",
-    re.IGNORECASE,
-)
-_EPONYM_BEFORE = re.compile(
-    r"\b(?:s[ií]ndromes?|doen[cç]as?|sinal|sinais|testes?|an[eé]is|anel|manchas?|estrias?|n[oó]dulos?|corpos?|nevo|"
-    r"tabela|carta|escala|lentes?|pregas?|pontos?|fen[oô]meno|classifica[cç][aã]o|ton[oô]metro|m[eé]todo|crit[eé]rios?|"
-    r"distrofia|anomalia|pupila|placas?|membrana|camada|gl[aâ]ndulas?|canal|syndrome|disease|sign)"
-    r"[ \t](?:d[eoa]s?|of)[ \t]{1,2}$",
-    re.IGNORECASE,
-)
 _HAS = r"(?:was|is|has been|had been|will be|being|were|are)[ \t](?:\w{1,12}ly[ \t]|not[ \t]|again[ \t]|also[ \t])?"
 _IS_A = (
     r"an?[ \t](?:\d{1,3}|pleasant|patient|known|man|woman|lady|gentleman|diabetic|retired|smoker|teacher|farmer|"
@@ -111,6 +84,7 @@ _PERSON_AFTER = re.compile(
     rf"(?:[ ]\(\d{{1,3}}\)|,[ ](?:aged[ ])?\d{{1,3}},|,?[ ]who)?[ \t]{{1,2}}(?:{_ACTS}|{_ATOS})"
     r"|[ \t]{0,2}[,(\-–]?[ \t]{0,2}(?:(?:an?|the|o|a|uma?)[ \t])?(?:(?:aged?|idade|com|de)[ \t])?[1-9]?\d[ \t\-]?"
     r"(?:y/?o?\b|yrs?\b|years?\b|anos?\b|[amf]\b)"
+    r"|[ \t]{0,2}\r?\n[ \t]{0,3}(?:d\.?o\.?b|date of birth|born|data de nasc|d\.?n|nasc)\b"
     r"|,?[ \t]{1,2}(?-i:M\.?D|Ph\.?D|RN|DO|MBBS|FRC\w+|NP|PA-C|COA|COT|CRA|DNB|CRM|COREN)\b"
     r"|[ \t]{0,2}[,;(\-–]?[ \t]{0,2}(?:d\.?o\.?b|d\.?n|born|nascid[oa]|mrn|cpf|rg|prontu[aá]rio|pront|nhs|tel|"
     r"phone|"
@@ -119,7 +93,8 @@ _PERSON_AFTER = re.compile(
     r"aposentad[oa]|retired|natural d[eoa]|portadora?|tabagista|smoker|married|casad[oa]|solteir[oa]|"
     r"vi[uú]v[oa]|acompanhad[oa]|"
     r"accompanied|wife|husband|esposa|marido|m[aã]e|pai|daughter|filh[oa]|male|female|masculino|feminin[oa]|sexo)\b"
-    r"|['’]s?[ \t](?:mother|father|wife|husband|son|daughter|eyes?|vision|left|right|gp|doctor|family|carer|consent)\b",
+    r"|['’]s?[ \t](?:mother|father|wife|husband|son|daughter|eyes?|vision|left|right|gp|doctor|family|carer|"
+    r"consent)\b",
     re.IGNORECASE,
 )
 _PERSON_BEFORE = re.compile(r"\b(?:with|to|by|called|named|com|por|pel[oa])[ \t]{1,2}$", re.IGNORECASE)
@@ -127,6 +102,7 @@ _COMMA = re.compile(r",[ \t]{1,2}")
 _INITIAL_AFTER = re.compile(r"[ \t](?:[^\W\d_a-zà-ÿ]\.[ ]?){1,3}")
 _LINE_STARTS = re.compile(r"(?:\A|\n|[.;:][ \t])[ \t]{0,2}$")
 _ENDS = re.compile(r"[ \t]{0,2}(?:[.;,(\n\d\-–]|$)")
+_GOES_ON = re.compile(r"[ \t]{1,2}[a-zà-ÿ]")
 _IN_A_SENTENCE = re.compile(r"(?:[a-zà-ÿ],?|&)[ \t]{1,2}$")
 
 
@@ -138,25 +114,13 @@ def bare_names(text: str) -> Iterator[tuple[int, int]]:
         if start < done:
             continue
         if written.islower():
-            end = _in_lower_case(text, start) if written in GIVEN or bare(written) in GIVEN else 0
+            end = _in_lower_case(text, start) if can_be_given(bare(written)) else 0
         else:
-            end = _beginning(text, start) if can_begin(written, text[word.end() : word.end() + 1]) else 0
+            begins = can_begin(written, text[word.end() : word.end() + 1])
+            end = _beginning(text, start) if begins else _beginning_a_line(text, start, written)
         if end:
             yield start, end
             done = end
-
-
-def is_a_thing(text: str, name: Name) -> bool:
-    """Whether the words are what a disease, a sign, a device, a place or a hospital is called."""
-    before = text[max(0, name.start - 24) : name.start]
-    whole = name.several and is_given(name.words[0])  # "pupila de Ana Silva": eponyms are surnames
-    return (
-        " ".join(name.words) in PHRASES
-        or " ".join(name.words[:2]) in PHRASES
-        or bool(_THING_AFTER.match(text, name.end))
-        or bool(_PLACE_BEFORE.search(before))
-        or (not whole and bool(_EPONYM_BEFORE.search(before)))
-    )
 
 
 def _beginning(text: str, start: int) -> int:
@@ -168,10 +132,27 @@ def _beginning(text: str, start: int) -> int:
     return 0 if end and is_a_thing(text, name) else end
 
 
+def _beginning_a_line(text: str, start: int, written: str) -> int:
+    """The end of `DA SILVA, MARIA` or `J Okafor` at the start of a line or sentence, or 0."""
+    if not written[0].isupper() or not _LINE_STARTS.search(text, max(0, start - 5), start):
+        return 0
+    name = read_name(text, start, beside_title=True, strict=True)
+    if name is None or is_a_thing(text, name):
+        return 0
+    if len(written) == 1:
+        end = (
+            _end(text, name)
+            if name.initials and (_acts(text, name) or not _GOES_ON.match(text, name.end))
+            else 0
+        )
+        return end
+    return _after_comma(text, name) if bare(written) in PARTICLES else 0
+
+
 def _after_comma(text: str, name: Name) -> int:
     """The end of `Smith, John`, or 0."""
     comma = _COMMA.match(text, name.end)
-    if not comma or len(name.words) > 2:
+    if not comma or len(name.words) > (3 if name.upper else 2):
         return 0
     given = read_name(text, comma.end(), beside_title=True, strict=True)
     if not given or len(given.words) > 3:
@@ -181,7 +162,14 @@ def _after_comma(text: str, name: Name) -> int:
     if is_given(first):
         counts = is_surname(name.words[-1]) or name.upper or bool(alone and _ENDS.match(text, given.end))
     else:
-        counts = first in _ALSO_GIVEN and is_surname(name.words[-1])
+        likely = (
+            alone
+            and name.upper
+            and given.upper
+            and _ENDS.match(text, given.end)
+            and all(map(is_no_word, name.words))
+        )
+        counts = first in _ALSO_GIVEN and (is_surname(name.words[-1]) or bool(likely))
     return given.end if counts or (alone and _acts(text, given)) else 0
 
 
@@ -236,10 +224,10 @@ def _on_its_own(text: str, name: Name) -> bool:
 
 def _in_lower_case(text: str, start: int) -> int:
     """The end of `maria da silva`: two frequent names, or a given name that acts; or 0."""
-    for words in (3, 2, 1):
-        name = read_name(text, start, lower=True, words=words)
-        if name and len(name.words) == words and not is_a_thing(text, name):
-            last = name.words[-1]
-            if (words > 1 and (is_surname(last) or is_given(last))) or _acts(text, name):
-                return name.end
+    for name in shorter_and_shorter(text, start):
+        first, last = name.words[0], name.words[-1]
+        sure = first in GIVEN
+        counts = name.several and (is_surname(last) or (sure and is_given(last)))
+        if (counts or (sure and _acts(text, name))) and not is_a_thing(text, name):
+            return name.end
     return 0

@@ -20,7 +20,7 @@ DATE = (
     rf"|{_MONTH}[ \-/.]{{0,2}}\d{{1,2}}(?:st|nd|rd|th)?[ ,\-/.]{{1,2}}\d{{4}}|\d{{8}})(?!\d)"
 )
 _LABELLED_DATE = (
-    rf"(?:{DATE}|(?:0?[1-9]|[12]\d|3[01])[ ]{{1,2}}(?:0?[1-9]|[12]\d|3[01])[ ]{{1,2}}{_YEAR}(?!\d)"
+    rf"(?:(?:the[ ])?{DATE}|(?:0?[1-9]|[12]\d|3[01])[ ]{{1,2}}(?:0?[1-9]|[12]\d|3[01])[ ]{{1,2}}{_YEAR}(?!\d)"
     rf"|{_MONTH}[ \-/]{{1,2}}(?:de[ ]|of[ ])?(?:19|20)\d\d(?!\d)|(?:0?[1-9]|1[0-2])[-/.](?:19|20)\d\d(?!\d))"
 )
 _LABEL = (
@@ -32,7 +32,7 @@ _LABEL = (
 _BETWEEN = (  # what stands between a label and its date
     r"(?:['’]s)?(?:[ ]?/[ ]?(?:age|idade|sex[oe]?)\b)?(?:[ ]?\([dmayj/\-. ]{2,12}\))?"
     r"(?:[ ](?:in|at|em)(?-i:(?:[ ][A-ZÀ-Ý][^\W\d_]{1,20}){1,2}))?"
-    r"(?:[ \t]{0,2}(?:on|in|em|a|à|aos|no|dia|the|at|is|was|é|foi)\b){0,3}[\s:=\-–(\[/|,.'’\"*]{0,6}"
+    r"(?:[ \t]{0,2}(?:on|in|em|a|à|aos|no|dia|at|is|was|é|foi)\b){0,3}[\s:=\-–(\[/|,.'’\"*]{0,6}"
 )
 _LABELLED = re.compile(
     rf"(?<!\w){_LABEL}{_BETWEEN}(?<![\d])(?P<after>{_LABELLED_DATE})"
@@ -53,7 +53,9 @@ _FOUR = re.compile(r"(?<!\d)(?:18|19|20)\d\d(?!\d)")
 _TWO_AT_END = re.compile(r"(?<!\d)\d\d$")
 _SEPARATOR = r"[ \t]{0,3}[|;\t][ \t]{0,3}"
 _FIELD_BEFORE, _FIELD_AFTER = re.compile(rf"{_SEPARATOR}$"), re.compile(_SEPARATOR)
+_EIGHT = re.compile(r"\d{8}")
 _FIRST_RECORDS, _LAST_RECORDS = 1990, 2040
+_FEW_SEEN_BEFORE = 2005  # a date beside a name is of birth before
 _NOBODY_SEEN_BEFORE = 1960  # full dates of visits, operations and photographs are later
 
 
@@ -84,6 +86,15 @@ def births_in_rows(text: str, known: Iterable[Span]) -> Iterator[Span]:
         after = _FIELD_AFTER.match(text, end)
         if before and after and before.start() in ends and after.end() in starts:
             yield start, end
+
+
+def can_be_a_visit(date: str, *, operation: bool = False) -> bool:
+    """Whether a date is of the years in which most photographs of a retina were taken; or operations, earlier."""
+    first = _FIRST_RECORDS if operation else _FEW_SEEN_BEFORE
+    years = _years(date) or (
+        tuple(int(year) for year in (date[:4], date[4:])) if _EIGHT.fullmatch(date) else ()
+    )
+    return not years or any(first <= year <= _LAST_RECORDS for year in years)
 
 
 def _years(date: str) -> tuple[int, ...]:

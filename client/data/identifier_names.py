@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from client.data.identifier_bare import bare_names, is_a_thing
-from client.data.identifier_words import GIVEN_CLINICAL, GIVEN_WORDS, MOST_WORDS, Name, read_name
+from client.data.identifier_alone import names_alone
+from client.data.identifier_bare import bare_names
+from client.data.identifier_things import is_a_thing
+from client.data.identifier_words import GIVEN_CLINICAL, GIVEN_WORDS, MOST_WORDS, Name, is_no_word, read_name
 
 _TITLE = re.compile(
     r"(?<![\w/])(?<!nossa )(?P<title>dra?s?|doctor|doutora?|profa?|professora?|mrs?|ms|mx|miss|mister|sra?|srta|"
@@ -25,6 +27,14 @@ _AMBIGUOUS = frozenset(  # also retinopathy, refraction, subretinal, sclerosis
 )
 _CALLED = frozenset({"seu", "tia", "tio", "sister", "brother", "aunt", "uncle", "nurse"})  # "Tia Rosa"
 _BY = re.compile(r"\b(?:by|pel[oa]|from|para [oa])\s{1,2}$", re.IGNORECASE)
+_OF_A_DOCTOR = re.compile(  # Portuguese: RD is the disease, DR nobody's but a doctor's
+    r"\b(?:d[oa]|ao|[aà]|pel[oa]|com(?:[ ][oa])?|n[oa]|(?:para|pra|pro)(?:[ ][oa])?|colega|prezad[oa]|"
+    r"car[oa])[ ]{1,2}$",
+    re.IGNORECASE,
+)
+_VERB = re.compile(
+    r"(?:[aei]u|ou|[aei]ndo|[aei]nte|[ai]d[oa]s?|[ai]r|[aei]m|ing|ed)$"
+)  # "dra ciente", "dr pediu"
 _SHORT = re.compile(r"(?:dra?s?|profa?|mrs?|ms|sra?|srta|senhora?|enfa?)$", re.IGNORECASE)
 
 _WHOSE = (
@@ -37,8 +47,13 @@ _DE_QUEM = (
     r"acompanhante)|d[oa]\(a\)[ \t]paciente)"
 )
 _NAME_LABEL = re.compile(
-    rf"\b(?:{_WHOSE}[ \t]{{1,2}}name|surname|sobrenome|nome[ \t]{{1,2}}{_DE_QUEM}|(?P<plain>name|nome))"
-    r"(?P<mark>[ \t]{0,3}[:=][ \t]{0,4}\n?[ \t]{0,4}|[ \t]{1,3}[-–][ \t]{1,3}|[ \t]{1,3}(?:is[ \t]|é[ \t])?)",
+    rf"\b(?:{_WHOSE}[ \t]{{1,2}}names?(?:\(s\))?|surname|forenames?(?:\(s\))?|prenome|sobrenome|"
+    r"name[ \t]of(?:[ \t]the)?\s{1,2}(?:patient|child|mother|father|client|insured)|"
+    r"(?:patient|personal)[ \t](?:details|data|information|demographics)(?=[ \t]{0,3}[:\n])|"
+    r"(?:dados|identifica[çc][ãa]o)(?:[ \t](?:d[oa][ \t]paciente|pessoais))(?=[ \t]{0,3}[:\n])|"
+    rf"nome[ \t]{{1,2}}{_DE_QUEM}|(?P<plain>name|nome))"
+    r"(?P<mark>[ \t]{0,3}[:=][ \t]{0,4}\n?[ \t]{0,4}|[ \t]{0,3}\n[ \t]{0,4}|[ \t]{2,8}|[ \t]{1,3}[-–][ \t]{1,3}|"
+    r"[ \t]{1,3}(?:is[ \t]|é[ \t])?)",
     re.IGNORECASE,
 )
 _THINGS = re.compile(
@@ -67,8 +82,13 @@ _RELATIVES = (
 _PERSON_LABEL = re.compile(
     rf"\b(?:patient|pt|pcte?|pac|paciente|client|cliente|utente|doente|filia[cç][aã]o|referring|requested|by|"
     rf"por|from|cc|reviewed|checked|graded|read|reported|dictated|examined|verified|laudo|"
-    rf"nurse|contato|contact|signed|signature|assinatura|ass\.?|attn|att|a/c|{_ROLES}|{_RELATIVES})"
-    r"[ \t]{0,2}:[ \t]{0,4}\n?[ \t]{0,4}",
+    rf"nurse|contato|contact|tech|benefici[áa]ri[oa]|titular|segurad[oa]|dependente|insured|subscriber|"
+    rf"policy[ ]?holder|"
+    r"member|holder|claimant|applicant|declarante|requerente|informante|solicitante|executante|prescriber|provider|"
+    r"photog|assistant|assistente|instrumentadora?|circulante|an[ae]?esth?etist|anestesista|author|autora?|enf|"
+    r"t[ée]c|"
+    rf"signed|signature|assinatura|ass\.?|attn|att|a/c|{_ROLES}|{_RELATIVES})"
+    r"(?:\.?[ \t]{0,2}:[ \t]{0,4}\n?[ \t]{0,4}|(?P<spaces>[ \t]{2,8})(?-i:(?=[A-ZÀ-Ý])))",
     re.IGNORECASE,
 )
 _DONE_BY = re.compile(
@@ -76,7 +96,8 @@ _DONE_BY = re.compile(
     r"interpreted|"
     r"written|entered|verified|assinad[oa]|laudad[oa]|examinad[oa]|encaminhad[oa]|solicitad[oa]|avaliad[oa]|"
     r"atendid[oa]|"
-    r"realizad[oa]|acompanhad[oa]|revisad[oa]|digitad[oa])[ \t]{1,2}(?:by|por|pel[oa])(?P<mark>[ \t]{0,2}:)?[ \t]{1,3}",
+    r"realizad[oa]|acompanhad[oa]|revisad[oa]|digitad[oa])[ \t]{1,2}(?:by|por|"
+    r"pel[oa])(?P<mark>[ \t]{0,2}:)?[ \t]{1,3}",
     re.IGNORECASE,
 )
 _PATIENT = re.compile(
@@ -107,7 +128,8 @@ _SOMEBODY = re.compile(  # a weaker announcement: of these, many are followed by
     r"[,:]?(?:[ \t]{1,3}|[ \t]{0,2}\n[ \t]{0,4})(?:(?:[oa]|his|her|the)[ \t])?(?=[^\W\d_])",
     re.IGNORECASE,
 )
-_ENDS = re.compile(r"[ \t]{0,2}(?:[,.;()\n\d\-–]|$)|['’]s\b")
+_ENDS = re.compile(r"[ \t]{0,2}(?:[,.;()\n\d\-–/|]|$)|['’]s\b")
+_NEXT_LINE, _LINE_ENDS = re.compile(r"[ \t]{0,3}\r?\n[ \t]{0,8}"), re.compile(r"[ \t]{0,3}(?:\r?\n|$)")
 _GOES_ON = re.compile(r"[ \t]{1,2}[a-zà-ÿ]")
 _CARRIES_ON = re.compile(r"[ \t]{1,2}[^\W\d_](?<=[^\W\d_A-Z])|[ \t]{0,2}[,(]|['’]s\b")
 
@@ -115,7 +137,7 @@ _CARRIES_ON = re.compile(r"[ \t]{1,2}[^\W\d_](?<=[^\W\d_A-Z])|[ \t]{0,2}[,(]|['�
 def find_names(text: str) -> list[tuple[int, int]]:
     """Start and end of every name, in order; where two searches found parts of one, the whole of it."""
     lower = text.casefold()
-    found = list(bare_names(text))
+    found = [*bare_names(text), *names_alone(text)]
     for search, words in _SEARCHES.items():
         if any(word in lower for word in words):
             found += search(text)
@@ -136,30 +158,69 @@ def _after_titles(text: str) -> Iterator[tuple[int, int]]:
             bool(found["dot"])
             or title.lower() in ("dra", "sra", "srta", "mrs", "mr")
             or bool(_BY.search(text, max(0, found.start() - 12), found.start()))
+            or bool(_OF_A_DOCTOR.search(text, max(0, found.start() - 12), found.start()))
         )
-        name = read_name(text, start, beside_title=not ambiguous, lower=lower and not title.isupper())
-        if name and not (ambiguous and name.looks_clinical):
+        name = read_name(
+            text, start, beside_title=not ambiguous, lower=not title.isupper(), particles=not ambiguous
+        )
+        if name and not (ambiguous and name.looks_clinical) and _fits_title(text, name, lower):
             yield start, name.end
+
+
+def _fits_title(text: str, name: Name, lower: bool) -> bool:
+    """Whether a name in lower case, or after a small "da", can be one. lower: the title means nothing else."""
+    written = text[name.start : name.end]
+    if written.islower():
+        sure = (
+            lower and not written.startswith(("de ", "do ", "da ", "e ")) and not _VERB.search(name.words[-1])
+        )
+        return sure or name.known
+    return (
+        written[0].isupper()
+        or name.known
+        or name.several
+        or not written.startswith(("de ", "do ", "da ", "e "))
+    )
 
 
 def _after_name_labels(text: str) -> Iterator[tuple[int, int]]:
     for found in _NAME_LABEL.finditer(text):
-        labelled, start = bool(found["mark"].strip()), found.end()
+        labelled, start = bool(found["mark"].strip(" ")) or len(found["mark"]) > 1, found.end()
         if found["plain"] and _THINGS.search(text, max(0, found.start() - 16), found.start()):
             continue
         name = read_name(text, start, beside_title=True, lower=labelled, words=MOST_WORDS)
-        if not name or (found["plain"] and not labelled and not (name.several or name.known)):
+        marked = bool(found["mark"].strip())
+        if not name or (found["plain"] and not marked and not (name.several or name.known)):
             continue
         comma = re.compile(r",[ \t]{0,2}").match(text, name.end)
         given = read_name(text, comma.end()) if comma and " " not in text[start : name.end] else None
-        yield start, given.end if given else name.end
+        yield start, given.end if given else _over_lines(text, name)
 
 
 def _after_person_labels(text: str) -> Iterator[tuple[int, int]]:
     for found in _PERSON_LABEL.finditer(text):
         name = _read(text, found.end())
-        if name and (name.several or (_ENDS.match(text, name.end) and not name.looks_clinical)):
-            yield found.end(), name.end
+        if name is None:
+            continue
+        end = _over_lines(text, name)
+        alone = not found["spaces"] and _ENDS.match(text, name.end) and not name.looks_clinical
+        if name.several or end > name.end or alone:
+            yield found.end(), end
+
+
+def _over_lines(text: str, name: Name) -> int:
+    """Where a name ends whose rest can stand alone on the next line."""
+    gap = _NEXT_LINE.match(text, name.end)
+    rest = read_name(text, gap.end(), beside_title=True, strict=True, particles=True) if gap else None
+    if (
+        rest is None
+        or rest.upper != name.upper
+        or len(rest.words) > 3
+        or not _LINE_ENDS.match(text, rest.end)
+    ):
+        return name.end
+    likely = all(map(is_no_word, rest.words)) and not rest.looks_clinical
+    return rest.end if rest.known or (likely and not name.several) else name.end
 
 
 def _after_done_by(text: str) -> Iterator[tuple[int, int]]:
@@ -226,7 +287,7 @@ _SEARCHES: Mapping[Callable[[str], Iterator[tuple[int, int]]], tuple[str, ...]] 
         "rev",
     ),
     _after_name_labels: ("name", "nome"),
-    _after_person_labels: (":",),
+    _after_person_labels: (":", "  "),
     _after_done_by: (" by", "\tby", "por", "pel"),
     _after_patient: ("pa", "pc", "pt", "client", "utente", "doente"),
     _after_somebody: ("",),

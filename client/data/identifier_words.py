@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -21,9 +22,12 @@ WORD = re.compile(rf"{_LETTER}++(?:['’\-]{_LETTER}++)*+")
 _POSSESSIVE = re.compile(r"['’]s$")
 _GAP = re.compile(r"[ \t\u00a0]{1,3}")
 _LOOKS_CLINICAL = re.compile(
-    r".{3,}(?:tion|sion|ity|ous|ive|ing|ally|ment|ical|itis|osis|pathy|emia|opia|oma|oes|cao|sao|dade|ivas?|ivos?|mente|"
-    r"icos?|icas?|patia|ose|ite|ados|adas|idos|idas|scopy|scopia|graphy|grafia|metry|metria|plasty|plastia|tomy|tomia|"
-    r"ectomy|genic|genico|trophy|trofia|plasia|algia|uria|phobia|fobia|lysis|itic|otic|ular|idal|erly|tely|ness|inal|mycin|cillin|olol|(?<!a)pril|sartan|statin|mab|cept|prost|zolamide|caine|idine|azole|olone|formin|"
+    r".{3,}(?:tion|sion|ity|ous|ive|ing|ally|ment|ical|itis|osis|pathy|emia|opia|oma|oes|cao|sao|dade|ivas?|ivos?|"
+    r"mente|"
+    r"icos?|icas?|patia|ose|ite|ados|adas|idos|idas|scopy|scopia|graphy|grafia|metry|metria|plasty|plastia|tomy|"
+    r"tomia|"
+    r"ectomy|genic|genico|trophy|trofia|plasia|algia|uria|phobia|fobia|lysis|itic|otic|ular|idal|erly|tely|ness|"
+    r"inal|mycin|cillin|olol|(?<!a)pril|sartan|statin|mab|cept|prost|zolamide|caine|idine|azole|olone|formin|"
     r"gliptin|gliflozin|xaban|eral|onal)$"
 )
 
@@ -95,12 +99,13 @@ def read_name(
     lower: bool = False,
     words: int = 2,
     strict: bool = False,
+    particles: bool = False,
 ) -> Name | None:
     """The name that begins at `start`, or None where none does.
 
     beside_title: words that are also surnames count. lower: a name all in lower case counts too, of at most
     `words` words (particles not counted), since nothing shows where it ends. strict: a word that sounds clinical
-    ends it, unless it is a frequent name.
+    ends it, unless it is a frequent name. particles: one in lower case can begin it ("da Cunha").
     """
     end, at, style, taken, initials = start, start, "", list[str](), 0
     for _ in range(MOST_WORDS):
@@ -121,7 +126,7 @@ def read_name(
                 break
             style, end = style or kind, at
             taken.append(plain)
-        elif kind != "particle" or not (word.start() > start or word[0][0].isupper()):
+        elif kind != "particle" or not (particles or word.start() > start or word[0][0].isupper()):
             break
         at += plain == "st" and text[at : at + 1] == "."  # "St. Clair"
         gap = _GAP.match(text, at)
@@ -129,6 +134,22 @@ def read_name(
         if gap is None and text[at - 1] != ".":
             break
     return Name(start, end, tuple(taken), style == "upper", initials) if taken else None
+
+
+def shorter_and_shorter(text: str, start: int) -> Iterator[Name]:
+    """The names in lower case of four words and fewer that begin at `start`, the longest first."""
+    words = 4
+    while words:
+        name = read_name(text, start, beside_title=True, lower=True, words=words, strict=True)
+        if name is None:
+            return
+        yield name
+        words = len(name.words) - 1
+
+
+def can_be_given(plain: str) -> bool:
+    """Whether a bare word in lower case can begin a name that nothing announces."""
+    return plain in GIVEN or (plain in GIVEN_WORDS and is_no_word(plain))
 
 
 @lru_cache(maxsize=1 << 15)

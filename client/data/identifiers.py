@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from client.data.identifier_births import births_in_rows, labelled_births
+from client.data.identifier_lines import unbroken
 from client.data.identifier_names import find_names
 from client.data.identifier_phones import labelled_phones, shaped_phones
 from client.data.identifier_records import (
@@ -24,6 +25,7 @@ from client.data.identifier_records import (
     labelled_records,
     shaped_records,
 )
+from client.data.identifier_rows import Field, fields_beside, fields_of_tables
 
 __all__ = ["KINDS", "Identifier", "Kind", "find", "is_cpf", "is_health_card", "mask"]
 
@@ -47,12 +49,20 @@ _ANY_DIGIT = re.compile(r"\d")
 
 def find(text: str) -> list[Identifier]:
     """The identifiers of a text in order, none overlapping another; where two claim a place the surer one has it."""
+    whole = unbroken(text)
+    found = _find(whole.text)
+    return [Identifier(*whole.before(one.start, one.end), one.kind) for one in found] if whole.cuts else found
+
+
+def _find(text: str) -> list[Identifier]:
     found: list[Identifier] = []
     taken = bytearray(len(text))
     _place(_candidates(text), found, taken)
-    if len(found) > 1:
-        rows = list(births_in_rows(text, ((known.start, known.end) for known in found)))
-        _place((Identifier(start, end, "date_of_birth") for start, end in rows), found, taken)
+    if found and _ANY_DIGIT.search(text):
+        rows = births_in_rows(text, [(known.start, known.end) for known in found])
+        _place([Identifier(start, end, "date_of_birth") for start, end in rows], found, taken)
+        known = [(one.start, one.end) for one in found if one.kind in ("name", "record_number")]
+        _place(_identifiers(fields_beside(text, known)), found, taken)
     return sorted(found)
 
 
@@ -80,8 +90,13 @@ def _candidates(text: str) -> Iterator[Identifier]:
     if "@" in text:
         yield from (Identifier(m.start(), m.end(), "email") for m in _EMAIL.finditer(text))
     if _ANY_DIGIT.search(text):
+        yield from _identifiers(fields_of_tables(text))
         yield from _numbers(text)
     yield from (Identifier(start, end, "name") for start, end in find_names(text))
+
+
+def _identifiers(fields: Iterable[Field]) -> Iterator[Identifier]:
+    return (Identifier(start, end, cast("Kind", kind)) for kind, start, end in fields)
 
 
 def _numbers(text: str) -> Iterator[Identifier]:
