@@ -28,5 +28,5 @@ class Sites(Protocol):
     def ask(
         self, question: Question, payloads: Mapping[str, Payload]
     ) -> Iterator[tuple[str, Payload | SiteFailure]]:
-        """Ask each address once; answers as they arrive, in any order."""
+        """Ask each address once; answers as they arrive, in any order. Payloads may share their arrays."""
         ...
