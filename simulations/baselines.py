@@ -75,7 +75,7 @@ def baselines(config: Config, sites: Mapping[str, list[str]]) -> list[Baseline]:
 
 
 def alone(config: Config, steps: int) -> Config:
-    """The configuration of a baseline: one site, plainly averaged and unpacked; the federation's rounds and schedule."""
+    """The configuration of a baseline: one site, plainly averaged, unpacked; the federation's rounds and schedule."""
     training = config.training.model_copy(update={"local_steps": steps})
     federation = config.federation.model_copy(update={"strategy": "fedavg", "quorum": 1})
     update = {"training": training, "federation": federation, "exchange": ExchangeConfig()}

@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
@@ -18,7 +20,7 @@ from client.inference.predict import predict
 from client.statistics.answers import Answers
 from client.statistics.policy import Policy, require_enough_patients
 from client.statistics.site_answer import site_answer
-from client.training.loop import train
+from client.training.loop import TrainingResult, train
 from client.training.validation import Validation, validate
 from client.vault import Vault
 from client.worker.exchange import SiteExchange, full_set_needed
@@ -113,26 +115,11 @@ class Worker:
             return full_set_needed(request, self.site)
         dataset = self._load(objective, base, request)
         validation = self._validate(objective, dataset)
-        moments = self._local.load(objective, resident_model(self.config).initial_local)
-        number = int(request.fields["round"])
-        training = self.config.training
-        if self.config.federation.strategy != "fedprox":
-            training = training.model_copy(update={"proximal": 0.0})
         rows = dataset.rows_of("train")
-        result = train(
-            objective,
-            dataset,
-            rows,
-            training,
-            site=self.site,
-            seed=self.config.seed,
-            first_step=(number - 1) * training.local_steps,
-            learning_rate=float(request.fields["learning_rate"]),
-            moments=moments,
-        )
+        result = self._learn(objective, dataset, rows, request)
         fields: dict[str, Any] = {
             "site": self.site,
-            "round": number,
+            "round": int(request.fields["round"]),
             "examples": len(rows),
             "loss": result.loss,
             "losses": result.losses,
@@ -191,6 +178,24 @@ class Worker:
             self._dataset = SiteDataset(self._table, self._images, tokenizer, standardisation)
         objective.balance(self._standardisation["class_counts"])
         return self._dataset
+
+    def _learn(
+        self, objective: Objective, dataset: SiteDataset, rows: NDArray[np.int64], request: Payload
+    ) -> TrainingResult:
+        training = self.config.training
+        if self.config.federation.strategy != "fedprox":
+            training = training.model_copy(update={"proximal": 0.0})
+        return train(
+            objective,
+            dataset,
+            rows,
+            training,
+            site=self.site,
+            seed=self.config.seed,
+            first_step=(int(request.fields["round"]) - 1) * training.local_steps,
+            learning_rate=float(request.fields["learning_rate"]),
+            moments=self._local.load(objective, resident_model(self.config).initial_local),
+        )
 
     def _validate(self, objective: Objective, dataset: SiteDataset) -> Validation:
         rows = dataset.rows_of("validation")
