@@ -14,7 +14,8 @@ from pathlib import Path
 from deploy.authority.authority import Authority
 from deploy.authority.register import Member
 from deploy.federation import COORDINATOR, Federation
-from deploy.kits.requesting import kit_keys
+from deploy.kits import layout
+from deploy.kits.requesting import make_keys
 from deploy.kits.writing import plan_kits, require_free, write_kits
 from deploy.pki.certificates import Signer
 from deploy.pki.keys import key_sha256, p384
@@ -40,6 +41,13 @@ class Workplace:
     out: Path
     now: datetime
     archive: bool = False
+
+    def certify_new_keys(self, name: str) -> dict[str, bytes]:
+        """Make a member's keys here and certify them; returns the files for its kit."""
+        made = make_keys(name, self.now, self.authority.certificate.not_valid_after_utc)
+        node_key = made.node_key.public_key() if made.node_key else None
+        self.authority.issue(self.signer, name, made.key.public_key(), node_key, self.now)
+        return {f"{layout.KEYS}/{file}": content for file, content in made.files.items()}
 
     def finish(
         self, names: list[str], keys: Mapping[str, Mapping[str, bytes]], notices: list[str]
@@ -74,10 +82,7 @@ def new_federation(place: Workplace, federation: Federation) -> Outcome:
     for name in added:
         register.members[name] = Member()
         if _keys_of(federation, name) == "kit":
-            keys[name], key, node = kit_keys(name)
-            place.authority.issue(
-                place.signer, name, key.public_key(), node.public_key() if node else None, place.now
-            )
+            keys[name] = place.certify_new_keys(name)
     for name in standing:
         if name not in names:
             notices.append(
@@ -147,10 +152,7 @@ def renew(place: Workplace, names: list[str], *, new_keys: bool) -> Outcome:
         if new_keys:
             if authority.register.unrevoked(name):
                 authority.revoke(place.signer, name, place.now)
-            keys[name], key, node = kit_keys(name)
-            authority.issue(
-                place.signer, name, key.public_key(), node.public_key() if node else None, place.now
-            )
+            keys[name] = place.certify_new_keys(name)
         else:
             held = authority.register.certificate(name)
             assert held is not None  # refused above

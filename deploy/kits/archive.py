@@ -39,19 +39,16 @@ def read_archive(path: Path) -> KitFolder:
     """A kit's files from a .tar.gz; nothing is unpacked. Raises DataError for what is no whole archive of a kit."""
     kit = KitFolder(path)
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            total = 0
+        # To its end: only there does gzip's checksum stand, and a tar file ends before it.
+        with gzip.open(path) as packed:
+            content = packed.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise _refused(path)
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             for count, entry in enumerate(archive):
-                name = "/".join(PurePosixPath(entry.name).parts[1:])
-                total += entry.size
-                if entry.size > LARGEST_FILE or total > LARGEST or count > MOST_FILES:
+                _take(kit, archive, entry, path)
+                if count > MOST_FILES:
                     raise _refused(path)
-                if entry.isdir():
-                    continue
-                stream = archive.extractfile(entry) if entry.isfile() else None
-                if stream is None or ".." in PurePosixPath(name).parts or not name:
-                    raise _refused(path)
-                (kit.keys if name.startswith(f"{KEYS}/") else kit.files)[name] = stream.read()
     except (tarfile.TarError, EOFError, ValueError, gzip.BadGzipFile, zlib.error):
         raise _refused(path) from None
     except OSError as error:
@@ -59,6 +56,17 @@ def read_archive(path: Path) -> KitFolder:
             f"the kit cannot be read ({error.strerror})", where=str(path), fix="check the path"
         ) from None
     return kit
+
+
+def _take(kit: KitFolder, archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> None:
+    """One entry into the kit. Raises DataError for a link, a device, a path that leads outside."""
+    name = "/".join(PurePosixPath(entry.name).parts[1:])
+    if entry.isdir():
+        return
+    stream = archive.extractfile(entry) if entry.isfile() and entry.size <= LARGEST_FILE else None
+    if stream is None or not name or ".." in PurePosixPath(name).parts:
+        raise _refused(path)
+    (kit.keys if name.startswith(f"{KEYS}/") else kit.files)[name] = stream.read()
 
 
 def _refused(path: Path) -> DataError:

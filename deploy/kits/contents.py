@@ -64,6 +64,8 @@ def _settings(register: Register, authority: x509.Certificate, name: str) -> dic
         settings["superlink"] = {"address": f"127.0.0.1:{federation.coordinator.superlink_port}"}
     else:
         settings["proxy"] = {"address": f"127.0.0.1:{federation.site(name).proxy_port}"}
+    key, certificate = (f"{layout.KEYS}/{file}" for file in layout.LOOPBACK)
+    settings["loopback"] = {"certificate": certificate, "key": key}
     return settings
 
 

@@ -67,8 +67,12 @@ Chosen = dict[str, tuple[KitFolder, str]]
 
 
 def _moves(chosen: Chosen) -> dict[str, str]:
-    """Pending keys that their certificate has come for: from -> to."""
-    return {origin: place for place, (_, origin) in chosen.items() if origin.startswith(layout.PENDING)}
+    """Pending keys that their certificate has come for: from -> to.
+
+    The certificate's own key goes last: while it is pending, an interrupted installation knows that the others are too.
+    """
+    pending = [(origin, place) for place, (_, origin) in chosen.items() if origin.startswith(layout.PENDING)]
+    return dict(reversed(pending))
 
 
 def _installed(existing: KitFolder, authority: str, newer: Manifest) -> Manifest:
@@ -119,7 +123,23 @@ def _chosen(newer: KitFolder, existing: KitFolder | None, manifest: Manifest, no
                 fix="install it on the machine where the request was made, or make new keys: "
                 "fedfundus-provision request KIT --new-keys",
             )
+    if own := chosen.get(f"{layout.KEYS}/{layout.own_key(manifest.name)}"):
+        _add_loopback(chosen, own, [existing, newer])
     return chosen
+
+
+def _add_loopback(chosen: Chosen, own: tuple[KitFolder, str], others: list[KitFolder | None]) -> None:
+    """What two processes of this machine speak TLS with comes from where the certificate's key comes from.
+
+    Or lies in its place already, after an interruption.
+    """
+    holder, origin = own
+    beside = origin.rpartition("/")[0]
+    for file in layout.LOOPBACK:
+        for source, place in [(holder, f"{beside}/{file}"), *((o, f"{layout.KEYS}/{file}") for o in others)]:
+            if source is not None and place in source.keys:
+                chosen[f"{layout.KEYS}/{file}"] = (source, place)
+                break
 
 
 def _wanted(newer: KitFolder, manifest: Manifest, now: datetime) -> Iterator[tuple[str, PublicKey]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import datetime
 
 from cryptography import x509
 
 from deploy.kits import layout
-from deploy.kits.findings import Finding
+from deploy.kits.findings import Finding, expiry
 from deploy.kits.layout import KitFolder
 from deploy.kits.manifest import Manifest
 from deploy.pki.keys import key_sha256, read_node_key, read_private
@@ -90,6 +91,22 @@ def node_key(kit: KitFolder) -> Iterator[Finding]:
         public = read_node_key(kit.files[layout.NODE_PUBLIC].decode("ascii", "replace"), layout.NODE_PUBLIC)
         key = read_private(kit.keys[where], where)
         yield _fits("node key", key_sha256(key.public_key()) == key_sha256(public), where)
+
+
+def loopback(kit: KitFolder, now: datetime) -> Iterator[Finding]:
+    """Whether the processes of this machine can speak TLS with each other."""
+    key, certificate = (f"{layout.KEYS}/{file}" for file in layout.LOOPBACK)
+    if not any(not name.startswith(layout.PENDING) for name in kit.keys):
+        return  # said of the other keys, or they wait for their certificate
+    for where in (key, certificate):
+        if where not in kit.keys:
+            yield _no_key("TLS on this machine", where)
+            return
+    read = read_certificate(kit.keys[certificate], certificate)
+    yield _fits(
+        "key for TLS on this machine", read_private(kit.keys[key], key).public_key() == read.public_key(), key
+    )
+    yield expiry("TLS on this machine", read, now, certificate, "make new keys (README.md)")
 
 
 def _no_key(check: str, where: str) -> Finding:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.federation import COORDINATOR
+from deploy.pki.loopback import LOOPBACK_CERTIFICATE, LOOPBACK_KEY
 from shared_model.errors import DataError
 
 MANIFEST, SIGNATURE, SETTINGS = "manifest.json", "manifest.sig", "kit.toml"
@@ -14,6 +15,7 @@ AUTHORITY, REVOKED = "certificates/authority.pem", "certificates/revoked.pem"
 NODE_PUBLIC, ROSTER = "certificates/node.pub", "roster.json"
 KEYS, PENDING = "keys", "keys/pending"
 NODE_KEY = "node.key"
+LOOPBACK = (LOOPBACK_KEY, LOOPBACK_CERTIFICATE)
 LARGEST_FILE, MOST_FILES = 4 * 2**20, 2000
 
 
@@ -28,8 +30,9 @@ def own_key(name: str) -> str:
 
 
 def key_names(name: str) -> tuple[str, ...]:
-    """The file names of the member's private keys."""
-    return (own_key(name),) if name == COORDINATOR else (own_key(name), NODE_KEY)
+    """The file names of what is made on the member's machine, or with its kit, and never leaves it."""
+    certified = (own_key(name),) if name == COORDINATOR else (own_key(name), NODE_KEY)
+    return (*certified, *LOOPBACK)
 
 
 @dataclass

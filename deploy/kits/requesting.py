@@ -17,6 +17,7 @@ from deploy.kits.layout import KitFolder, read_kit
 from deploy.kits.manifest import read_manifest, require_whole
 from deploy.pki.certificates import fingerprint
 from deploy.pki.keys import PrivateKey, new_key, private_openssh, private_pem, read_private, require_private
+from deploy.pki.loopback import new_loopback
 from deploy.pki.reading import require_time
 from deploy.pki.requests import checked, make_request, to_bytes
 from shared_model.errors import DataError
@@ -52,14 +53,15 @@ def request_certificate(folder: Path, out: Path | None, now: datetime, *, new_ke
             fix="a renewal needs no request (fedfundus-provision renew, where the authority is); "
             "to replace the keys: --new-keys",
         )
-    keys = _pending_keys(kit, names) if pending else _make_keys(folder, manifest.name, names)
-    request = make_request(
-        manifest.federation,
-        fingerprint(authority),
-        manifest.name,
-        keys[layout.own_key(manifest.name)],
-        keys.get(layout.NODE_KEY),
-    )
+    member, node_key = manifest.name, None
+    if pending:
+        key = _pending_key(kit, layout.own_key(member))
+        node_key = _pending_key(kit, layout.NODE_KEY) if member != COORDINATOR else None
+    else:
+        made = make_keys(member, now, authority.not_valid_after_utc)
+        _save_pending(folder, member, made)
+        key, node_key = made.key, made.node_key
+    request = make_request(manifest.federation, fingerprint(authority), member, key, node_key)
     file = out or folder.resolve().parent / f"{manifest.name}.request.json"  # the kit holds nothing else
     write_bytes(file, to_bytes(request))
     return Asked(
@@ -67,33 +69,33 @@ def request_certificate(folder: Path, out: Path | None, now: datetime, *, new_ke
     )
 
 
-def _make_keys(folder: Path, member: str, names: tuple[str, ...]) -> dict[str, PrivateKey]:
-    keys = {name: new_key() for name in names}
-    files = {
-        f"{layout.PENDING}/{name}": private_openssh(key) if name == layout.NODE_KEY else private_pem(key)
-        for name, key in keys.items()
-    }
+@dataclass(frozen=True)
+class MadeKeys:
+    """A member's private keys, with their files by name; the coordinator has no node key."""
+
+    files: dict[str, bytes]
+    key: PrivateKey
+    node_key: PrivateKey | None
+
+
+def make_keys(member: str, now: datetime, end: datetime) -> MadeKeys:
+    """New keys for a member. end: until when its certificate for localhost is good."""
+    key = new_key()
+    files = {layout.own_key(member): private_pem(key), **new_loopback(now, end)}
+    if member == COORDINATOR:
+        return MadeKeys(files, key, None)
+    node_key = new_key()
+    return MadeKeys({**files, layout.NODE_KEY: private_openssh(node_key)}, key, node_key)
+
+
+def _save_pending(folder: Path, member: str, keys: MadeKeys) -> None:
+    files = {f"{layout.PENDING}/{name}": content for name, content in keys.files.items()}
     change = FolderChange(folder, files, last=f"{layout.PENDING}/{layout.own_key(member)}")
     change.prepare()
     change.commit()
-    return keys
 
 
-def _pending_keys(kit: KitFolder, names: tuple[str, ...]) -> dict[str, PrivateKey]:
-    keys = {}
-    for name in names:
-        path = kit.folder / layout.PENDING / name
-        require_private(path)
-        keys[name] = read_private(kit.keys[f"{layout.PENDING}/{name}"], str(path))
-    return keys
-
-
-def kit_keys(member: str) -> tuple[dict[str, bytes], PrivateKey, PrivateKey | None]:
-    """Keys that are made by the authority and travel in the kit: their files, the certificate's and the node's."""
-    key = new_key()
-    files = {f"{layout.KEYS}/{layout.own_key(member)}": private_pem(key)}
-    if member == COORDINATOR:
-        return files, key, None
-    node = new_key()
-    files[f"{layout.KEYS}/{layout.NODE_KEY}"] = private_openssh(node)
-    return files, key, node
+def _pending_key(kit: KitFolder, name: str) -> PrivateKey:
+    path = kit.folder / layout.PENDING / name
+    require_private(path)
+    return read_private(kit.keys[f"{layout.PENDING}/{name}"], str(path))

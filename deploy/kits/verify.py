@@ -17,7 +17,7 @@ from deploy.federation import COORDINATOR
 from deploy.folders import INCOMING
 from deploy.kits import layout
 from deploy.kits.findings import AGAIN, RENEW, Finding, Verified, attempt, expiry, finding_of
-from deploy.kits.key_checks import certificate_key, node_key, own_certificate, permissions
+from deploy.kits.key_checks import certificate_key, loopback, node_key, own_certificate, permissions
 from deploy.kits.layout import KitFolder, read_kit
 from deploy.kits.manifest import Manifest, differences, read_manifest
 from deploy.pki.certificates import fingerprint, subject
@@ -45,6 +45,7 @@ def verify(folder: Path, now: datetime, expected: str = "", federation: str = ""
     findings += attempt("certificate key", lambda: certificate_key(kit, manifest))
     if manifest.name != COORDINATOR:
         findings += attempt("node key", lambda: node_key(kit))
+    findings += attempt("TLS on this machine", lambda: loopback(kit, now))
     findings += attempt("revoked certificates", lambda: _revoked(kit, manifest, authority, now))
     certificate = own_certificate(kit, manifest)
     return Verified(

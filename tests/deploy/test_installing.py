@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_the_installed_kit(
     assert contents(kit) == before
 
 
-@pytest.mark.parametrize("fails_at", range(0, 11))
+@pytest.mark.parametrize("fails_at", range(0, 13))
 def test_an_interruption_is_seen_by_verify_and_mended_by_the_same_command(
     place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
 ) -> None:

@@ -88,7 +88,7 @@ def test_a_file_that_was_added_is_found(place: Workplace) -> None:
 
 def test_a_truncated_certificate_and_key_are_named(place: Workplace) -> None:
     kit = place.out / "moema"
-    for name in ("certificates/site.pem", "keys/site.key", "keys/node.key"):
+    for name in ("certificates/site.pem", "keys/site.key", "keys/node.key", "keys/loopback.pem"):
         content = (kit / name).read_bytes()
         (kit / name).write_bytes(content[: len(content) // 2])
         found = words(problems(kit))
@@ -117,7 +117,7 @@ def test_what_others_can_read_is_found(place: Workplace, name: str, mode: int, w
 
 def test_a_missing_or_foreign_key_is_found(place: Workplace) -> None:
     kit, other = place.out / "moema", place.out / "santos"
-    for name in ("keys/site.key", "keys/node.key"):
+    for name in ("keys/site.key", "keys/node.key", "keys/loopback.key"):
         content = (kit / name).read_bytes()
         shutil.copy(other / name, kit / name)
         assert "not the one that was certified" in words(problems(kit))

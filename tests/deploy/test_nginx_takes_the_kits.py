@@ -7,6 +7,7 @@ import http.server
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -32,7 +33,7 @@ def free_port() -> int:
 
 
 class Behind(http.server.BaseHTTPRequestHandler):
-    """What stands in for SuperLink: says which path arrived."""
+    """What stands in for SuperLink, with its TLS on localhost: says which path arrived."""
 
     protocol_version = "HTTP/1.1"
 
@@ -63,6 +64,10 @@ sites: [{{name: moema, proxy_port: {self.ports["moema"]}}}, {{name: santos, prox
         )
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.ports["superlink"]), Behind)
+        keys = self.place.out / "coordinator" / "keys"
+        self.secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.secured.load_cert_chain(keys / "loopback.pem", keys / "loopback.key")
+        self.server.socket = self.secured.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def command(self, kit: str, *arguments: str) -> list[str]:
@@ -108,10 +113,15 @@ sites: [{{name: moema, proxy_port: {self.ports["moema"]}}}, {{name: santos, prox
         self.server.shutdown()
         self.server.server_close()
 
+    def connect(self, site: str) -> http.client.HTTPSConnection:
+        """As the SuperNode: the site's own certificate for localhost is the only one believed."""
+        context = ssl.create_default_context(cafile=self.place.out / site / "keys" / "loopback.pem")
+        return http.client.HTTPSConnection("127.0.0.1", self.ports[site], timeout=20, context=context)
+
     def post(self, site: str, path: str = "/v1/fleet/pull", key_of: str | None = None) -> int:
         """What a SuperNode beside `site`'s proxy is answered, with the node key of `key_of`."""
         line = (self.place.out / (key_of or site) / "certificates/node.pub").read_text()
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[site], timeout=20)
+        connection = self.connect(site)
         headers = {"flwr-public-key": node_header(read_node_key(line, ""))}
         connection.request("POST", path, body=b"x" * 300_000, headers=headers)
         answer = connection.getresponse()
@@ -155,7 +165,7 @@ def test_a_site_reaches_the_fleet_path_and_nothing_else(running: Running) -> Non
     line = (running.place.out / "moema/certificates/node.pub").read_text()
     key = node_header(read_node_key(line, ""))
     for header in ({}, {"flwr-public-key": key.swapcase()}, {"flwr-public-key": key + "x"}):
-        connection = http.client.HTTPConnection("127.0.0.1", running.ports["moema"], timeout=20)
+        connection = running.connect("moema")
         connection.request("POST", "/v1/fleet/pull", body=b"", headers=header)
         assert connection.getresponse().status == 403
     outside = http.client.HTTPConnection("127.0.0.1", running.ports["front"], timeout=20)
@@ -175,4 +185,6 @@ def test_a_site_reaches_the_fleet_path_and_nothing_else(running: Running) -> Non
     running.reload("santos")
     assert running.post("santos") == 502  # the front still shows the revoked certificate
     running.reload("coordinator")
+    keys = running.place.out / "coordinator" / "keys"
+    running.secured.load_cert_chain(keys / "loopback.pem", keys / "loopback.key")  # SuperLink started anew
     assert running.post("santos") == 200

@@ -27,7 +27,7 @@ def test_from_request_to_a_good_kit(place: Workplace, tmp_path: Path) -> None:
     kit, file = place.out / "own-keys", tmp_path / "own-keys.request.json"
     request = ask(kit, file)
     pending = contents(kit / "keys/pending")
-    assert set(pending) == {"site.key", "node.key"}
+    assert set(pending) == {"site.key", "node.key", "loopback.key", "loopback.pem"}
     assert all((kit / "keys/pending" / name).stat().st_mode & 0o777 == 0o600 for name in pending)
     assert all(key not in file.read_bytes() for key in pending.values())
     assert "PRIVATE" not in file.read_text()
@@ -71,7 +71,7 @@ def test_new_keys_replace_the_old_ones_only_when_that_is_said(place: Workplace, 
     accept(place, request, replace=True)
     install(kit, kit, NOW)
     after = contents(kit / "keys")
-    assert set(after) == {"site.key", "node.key"}
+    assert set(after) == {"site.key", "node.key", "loopback.key", "loopback.pem"}
     assert not set(after.values()) & set(before.values())
     assert verify(kit, NOW).exit_code == 0
 
