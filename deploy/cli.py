@@ -70,12 +70,7 @@ def new(
     from deploy.provision import Workplace, new_federation
 
     described = load_federation(federation)
-    if out.resolve() == authority.resolve() or out.resolve() in authority.resolve().parents:
-        raise ConfigError(
-            "the authority's folder would lie among the kits",
-            where=str(authority),
-            fix="give it a place of its own with --authority: it is never handed over",
-        )
+    _require_apart(authority, out)
     if (authority / REGISTER).exists():
         with _opened(authority, out, password_file, archive) as place:
             outcome = new_federation(place, described)
@@ -256,6 +251,16 @@ def list_members(authority: AuthorityFolder = AUTHORITY, as_json: Json = False) 
     else:
         show_listing(result, _console())
     raise typer.Exit(result.exit_code)
+
+
+def _require_apart(authority: Path, out: Path) -> None:
+    """Raise ConfigError where the authority's folder would lie among the kits."""
+    if out.resolve() == authority.resolve() or out.resolve() in authority.resolve().parents:
+        raise ConfigError(
+            "the authority's folder would lie among the kits",
+            where=str(authority),
+            fix="give it a place of its own with --authority: it is never handed over",
+        )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 from cryptography import x509
 
@@ -16,55 +17,38 @@ from deploy.pki.keys import key_sha256, read_node_key, read_private
 from deploy.pki.reading import read_certificate
 from shared_model.errors import DataError
 
+_CHECK = "permissions"
+
 
 def permissions(kit: KitFolder) -> Iterator[Finding]:
     """Whether anybody but the owner can read a key, and whether anything lies there that is no plain file."""
-    check, sound = "permissions", True
-    for name in kit.odd:
-        sound = False
-        yield Finding(
+    found = [
+        Finding(
             "problem", "files", "not a plain file of a kit's size", name, "remove it, or copy the kit again"
         )
+        for name in kit.odd
+    ]
     for name in kit.keys:
-        mode = (kit.folder / name).stat().st_mode
+        path = kit.folder / name
+        mode = path.stat().st_mode & 0o777
         if mode & 0o077:
-            sound = False
-            fix = (
-                f"chmod 600 {kit.folder / name}; if others use this machine, take the key as lost (README.md)"
-            )
-            yield Finding(
-                "problem",
-                check,
-                f"others than its owner can read this key (mode {mode & 0o777:04o})",
-                name,
-                fix,
-            )
+            problem = f"others than its owner can read this key (mode {mode:04o})"
+            fix = f"chmod 600 {path}; if others use this machine, take the key as lost (README.md)"
+            found.append(Finding("problem", _CHECK, problem, name, fix))
     for place in [kit.folder, *(kit.folder / name for name in (layout.KEYS, layout.PENDING))]:
-        if not place.is_dir():
-            continue
-        status = place.stat()
-        name = str(place.relative_to(kit.folder))
-        if status.st_mode & 0o077:
-            sound = False
-            mode = status.st_mode & 0o777
-            yield Finding(
-                "problem",
-                check,
-                f"others can enter this folder (mode {mode:04o})",
-                name,
-                f"chmod 700 {place}",
-            )
-        if status.st_uid != os.geteuid() and os.geteuid() != 0:
-            sound = False
-            yield Finding(
-                "problem",
-                check,
-                "the folder belongs to another user",
-                name,
-                f"chown -R {os.geteuid()} {place}",
-            )
-    if sound:
-        yield Finding("ok", "keys readable by their owner alone")
+        if place.is_dir():
+            found += _folder(place, str(place.relative_to(kit.folder)))
+    yield from found or [Finding("ok", "keys readable by their owner alone")]
+
+
+def _folder(place: Path, name: str) -> Iterator[Finding]:
+    status = place.stat()
+    if status.st_mode & 0o077:
+        problem = f"others can enter this folder (mode {status.st_mode & 0o777:04o})"
+        yield Finding("problem", _CHECK, problem, name, f"chmod 700 {place}")
+    if status.st_uid != os.geteuid() and os.geteuid() != 0:
+        fix = f"chown -R {os.geteuid()} {place}"
+        yield Finding("problem", _CHECK, "the folder belongs to another user", name, fix)
 
 
 def certificate_key(kit: KitFolder, manifest: Manifest) -> Iterator[Finding]:
