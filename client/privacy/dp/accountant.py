@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from opacus.accountants import PRVAccountant, RDPAccountant
 from scipy.optimize import brentq
@@ -20,7 +21,6 @@ RELATIVE_ERROR, LEAST_ERROR = (
     2e-3,
     1e-3,
 )  # by how much an epsilon may be overstated: a share of it, or absolutely
-_COARSE = 0.05
 _PRECISION = 5e-4  # of the logarithm of the noise
 
 
@@ -55,8 +55,12 @@ def epsilon_of(schedule: Sequence[Steps], delta: float) -> float:
             "ignore"
         )  # best order at the edge, log(0) at a rate of 1: neither changes the bound
         loose = _loose(history, delta)
-        coarse = min(loose, _tight(history, delta, _COARSE))
-        return min(coarse, _tight(history, delta, stated_error(coarse)))
+        found = min(loose, _tight(history, delta, stated_error(loose)))
+        if stated_error(loose) > 1.5 * stated_error(
+            found
+        ):  # the loose bound was far off, and the error with it
+            found = min(found, _tight(history, delta, stated_error(found)))
+        return found
 
 
 def noise_for(epsilon: float, delta: float, rate: float, steps: int) -> float:
@@ -64,12 +68,15 @@ def noise_for(epsilon: float, delta: float, rate: float, steps: int) -> float:
     _require(math.isfinite(epsilon) and epsilon > 0, "epsilon must be above 0", "privacy.epsilon", epsilon)
     _require(0 < rate <= 1, "must be above 0 and at most 1", "sampling rate", rate)
 
-    high = _root(lambda noise: _loose([(noise, rate, steps)], delta) / epsilon, -7.0, 14.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        high = _root(lambda noise: _loose([(noise, rate, steps)], delta) / epsilon, -7.0, 14.0)
 
+    @lru_cache
     def cost(noise: float) -> float:
         return epsilon_of([Steps(noise, rate, steps)], delta) / epsilon
 
-    found = _root(cost, high - 0.5, high)
+    found = _root(cost, high - 0.3, high)
     while cost(math.exp(found)) > 1:
         found += _PRECISION
     return math.exp(found)
