@@ -63,6 +63,7 @@ def epsilon_of(schedule: Sequence[Steps], delta: float) -> float:
         return found
 
 
+@lru_cache(maxsize=256)
 def noise_for(epsilon: float, delta: float, rate: float, steps: int) -> float:
     """The least noise multiplier, to one part in a thousand, for which `steps` steps cost at most `epsilon`."""
     _require(math.isfinite(epsilon) and epsilon > 0, "epsilon must be above 0", "privacy.epsilon", epsilon)
