@@ -22,6 +22,7 @@ from server.sites import Question, SiteFailure
 from server.store import RunFolder
 from shared_model.config import Config
 from shared_model.config.exchange import ExchangeConfig
+from shared_model.config.privacy import PrivacyConfig
 from shared_model.exchange import Payload
 from shared_model.metrics.predictions import Predictions
 from simulations.inference import test_predictions
@@ -79,7 +80,8 @@ def alone(config: Config, steps: int) -> Config:
     training = config.training.model_copy(update={"local_steps": steps})
     federation = config.federation.model_copy(update={"strategy": "fedavg", "quorum": 1})
     update = {"training": training, "federation": federation, "exchange": ExchangeConfig()}
-    return config.model_copy(update=update)
+    plain = update | {"privacy": PrivacyConfig()}  # floor and ceiling: what differential privacy costs
+    return config.model_copy(update=plain)
 
 
 def train_baseline(

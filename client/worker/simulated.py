@@ -9,13 +9,18 @@ import json
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from client.data.images import ImageStore
 from client.worker.worker import Worker
+from shared_model.config import Config
 from shared_model.config.load import from_toml
 from shared_model.errors import RunError
+
+if TYPE_CHECKING:
+    from client.privacy.dp.rounds import PrivateRounds
 
 ROOT_VARIABLE = "FEDFUNDUS_SIMULATED_SITES"
 SITES, TABLE, IMAGES, CONFIG = "sites.json", "records.parquet", "images.npy", "config.toml"
@@ -39,7 +44,18 @@ def open_worker(root: Path, site: str) -> Worker:
     table = pd.read_parquet(root / TABLE)
     own = table[table["patient_id"].isin(sites[site])].reset_index(drop=True)
     config = from_toml(root / CONFIG)
-    return Worker(site, own, ImageStore.open(root / IMAGES), config, root / "sites" / site)
+    images = ImageStore.open(root / IMAGES)
+    return Worker(site, own, images, config, root / "sites" / site, private=_private(site, own, config))
+
+
+def _private(site: str, own: pd.DataFrame, config: Config) -> PrivateRounds | None:
+    """Private training where the run asks for it; a simulated site's patients never change, so they are registered."""
+    if not config.privacy.enabled:
+        return None
+    from client.privacy.dp.rounds import PrivateRounds
+
+    patients = own.loc[own["split"] == "train", "patient_id"].nunique()
+    return PrivateRounds.simulated(config, site, int(patients))
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -42,13 +42,17 @@ from shared_model.metrics.predictions import Predictions
 from shared_model.statistics import Standardisation
 from shared_model.version import PACKAGE_VERSION
 
+if TYPE_CHECKING:  # Opacus takes seconds to load, which only private runs need to wait for
+    from client.privacy.dp.rounds import PrivateRounds
+
 
 class Worker:
     """One site. table: canonical records with their splits; images: their photographs; folder: its own disk.
 
     policy: what it answers and how small a count may be, by default the run's minimum and everything. answers:
     what it has told before, without which (in simulation) every question is answered anew. vault: seals what
-    stays in `folder`.
+    stays in `folder`. private: how it trains where the run asks for differential privacy; without it such a run is
+    refused.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Worker:
         policy: Policy | None = None,
         answers: Answers | None = None,
         vault: Vault | None = None,
+        private: PrivateRounds | None = None,
     ) -> None:
         self.site = site
         self.config = config
@@ -72,6 +77,13 @@ class Worker:
                 where="policy.statistics_epsilon",
                 fix="open the site's answers, or set it to 0",
             )
+        if config.privacy.enabled and private is None:
+            raise ConfigError(
+                "this site has no privacy budget set up to train from",
+                where="privacy.enabled",
+                fix="private runs exist in simulation so far; set it to false",
+            )
+        self._private = private if config.privacy.enabled else None
         self._answers = answers
         self._table = table
         self._images = images
@@ -183,6 +195,20 @@ class Worker:
         self, objective: Objective, dataset: SiteDataset, rows: NDArray[np.int64], request: Payload
     ) -> TrainingResult:
         training = self.config.training
+        first_step = (int(request.fields["round"]) - 1) * training.local_steps
+        learning_rate = float(request.fields["learning_rate"])
+        moments = self._local.load(objective, resident_model(self.config).initial_local)
+        if self._private is not None:
+            return self._private.train(
+                objective,
+                dataset,
+                rows,
+                resident_model(self.config).tokenizer,
+                Standardisation.from_dict(self._standardisation),
+                first_step=first_step,
+                learning_rate=learning_rate,
+                moments=moments,
+            )
         if self.config.federation.strategy != "fedprox":
             training = training.model_copy(update={"proximal": 0.0})
         return train(
@@ -192,9 +218,9 @@ class Worker:
             training,
             site=self.site,
             seed=self.config.seed,
-            first_step=(int(request.fields["round"]) - 1) * training.local_steps,
-            learning_rate=float(request.fields["learning_rate"]),
-            moments=self._local.load(objective, resident_model(self.config).initial_local),
+            first_step=first_step,
+            learning_rate=learning_rate,
+            moments=moments,
         )
 
     def _validate(self, objective: Objective, dataset: SiteDataset) -> Validation:

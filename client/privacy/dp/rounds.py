@@ -1,0 +1,73 @@
+"""Private training as a worker calls it: one object a site and run, made of the constants the site registered."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.data.dataset import SiteDataset
+from client.privacy.dp.bank import Bank, public_bank
+from client.privacy.dp.plan import Plan, make_plan
+from client.privacy.dp.randomness import Randomness, randomness_of
+from client.privacy.dp.training import PrivateTraining, train_privately
+from client.training.loop import TrainingResult
+from shared_model.config import Config
+from shared_model.exchange.parameters import Arrays
+from shared_model.losses import Objective
+from shared_model.model import Tokenizer
+from shared_model.statistics import Standardisation
+
+
+class PrivateRounds:
+    """The private rounds of one site in one run."""
+
+    def __init__(self, config: Config, plan: Plan, randomness: Randomness) -> None:
+        self.plan = plan
+        self._config = config
+        self._randomness = randomness
+        self._bank: tuple[Standardisation, Bank] | None = None
+
+    @classmethod
+    def simulated(cls, config: Config, site: str, patients: int) -> PrivateRounds:
+        """For a site of a simulation, which has no ledger: it spends what the run asks for and no more."""
+        return cls(config, make_plan(config, patients), randomness_of(config, site, simulation=True))
+
+    def train(
+        self,
+        objective: Objective,
+        dataset: SiteDataset,
+        rows: NDArray[np.int64],
+        tokenizer: Tokenizer,
+        standardisation: Standardisation,
+        *,
+        first_step: int,
+        learning_rate: float,
+        moments: Arrays | None,
+    ) -> TrainingResult:
+        """One round from the objective's present weights.
+
+        The result has no losses (its `loss` is 0) and no untrained parameters: either would tell of patients
+        without noise. Learned loss weights are noised like any parameter, and are told.
+        """
+        training = PrivateTraining(
+            objective,
+            dataset,
+            rows,
+            self._config,
+            self.plan,
+            self._randomness,
+            self._public(tokenizer, standardisation),
+            learning_rate=learning_rate,
+            moments=moments,
+        )
+        result = train_privately(training, first_step, self._config.training.local_steps)
+        weights = {name: float(weight.detach()) for name, weight in objective.weighting.weights().items()}
+        return TrainingResult(0.0, {}, weights, result.moments, frozenset())
+
+    def _public(self, tokenizer: Tokenizer, standardisation: Standardisation) -> Bank:
+        """The bank on the scale of the federation's statistics, made once."""
+        if self._bank is None or self._bank[0] != standardisation:
+            size = self._config.model.image.size
+            bank = public_bank(self._config.privacy.bank, size, tokenizer, standardisation)
+            self._bank = standardisation, bank
+        return self._bank[1]
