@@ -21,7 +21,8 @@ RELATIVE_ERROR, LEAST_ERROR = (
     2e-3,
     1e-3,
 )  # by how much an epsilon may be overstated: a share of it, or absolutely
-_PRECISION = 5e-4  # of the logarithm of the noise
+_PRECISION, _MOST = 5e-4, 14.0  # of the logarithm of the noise
+_LEAST_LOOSE = 0.5  # below it, Renyi's bound stops falling however much noise there is
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,7 @@ def epsilon_of(schedule: Sequence[Steps], delta: float) -> float:
         )  # best order at the edge, log(0) at a rate of 1: neither changes the bound
         loose = _loose(history, delta)
         found = min(loose, _tight(history, delta, stated_error(loose)))
-        if stated_error(loose) > 1.5 * stated_error(
-            found
-        ):  # the loose bound was far off, and the error with it
+        if stated_error(loose) > 1.5 * stated_error(found):  # that error was for a bound far off
             found = min(found, _tight(history, delta, stated_error(found)))
         return found
 
@@ -71,13 +70,14 @@ def noise_for(epsilon: float, delta: float, rate: float, steps: int) -> float:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        high = _root(lambda noise: _loose([(noise, rate, steps)], delta) / epsilon, -7.0, 14.0)
+        near = max(epsilon, _LEAST_LOOSE)
+        guess = _root(lambda noise: _loose([(noise, rate, steps)], delta) / near, 0.0, 0.5, epsilon)
 
     @lru_cache
     def cost(noise: float) -> float:
         return epsilon_of([Steps(noise, rate, steps)], delta) / epsilon
 
-    found = _root(cost, high - 0.3, high)
+    found = _root(cost, guess, 0.2, epsilon)
     while cost(math.exp(found)) > 1:
         found += _PRECISION
     return math.exp(found)
@@ -93,12 +93,14 @@ def affordable(schedule: Sequence[Steps], step: Steps, delta: float, limit: floa
     return low
 
 
-def _root(cost: Callable[[float], float], low: float, high: float) -> float:
-    """The logarithm of the noise at which `cost`, which falls as noise grows, is 1."""
-    if cost(math.exp(high)) > 1:
-        return high
-    while cost(math.exp(low)) <= 1:
-        low, high = low - 1.0, low
+def _root(cost: Callable[[float], float], guess: float, stride: float, epsilon: float) -> float:
+    """The logarithm of the noise at which `cost`, which falls as noise grows, is 1; searched from `guess` on."""
+    low = high = guess
+    while cost(math.exp(high)) > 1:
+        low, high, stride = high, high + stride, 2 * stride
+        _require(high < _MOST, "no noise is enough for so small a budget", "privacy.epsilon", epsilon)
+    while low == high or cost(math.exp(low)) <= 1:
+        low, high, stride = low - stride, low, 2 * stride
     return float(brentq(lambda x: math.log(max(cost(math.exp(x)), 1e-9)), low, high, xtol=_PRECISION))
 
 

@@ -215,3 +215,8 @@ def test_what_has_no_cost_is_refused_by_name(steps: Steps, delta: float, where: 
 def test_a_budget_that_is_none_is_refused(epsilon: float) -> None:
     with pytest.raises(ConfigError, match="epsilon must be above 0"):
         noise_for(epsilon, 1e-5, 0.1, 10)
+
+
+def test_a_budget_too_small_for_any_noise_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no noise is enough for so small a budget, got 1e-09"):
+        noise_for(1e-9, 1e-5, 0.3, 100)
