@@ -9,7 +9,6 @@ is in it. Floating-point sums promise none of this (Mironov 2012; Casacuberta et
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from opacus.optimizers import DPOptimizer
@@ -42,6 +41,7 @@ class PrivateOptimizer(DPOptimizer):  # type: ignore[misc]
         self._normaliser = plan.normaliser
         self._randomness = randomness
         self._number = 0
+        self._sum = torch.zeros(0, dtype=torch.int64)
         self.zero_grad(set_to_none=True)
 
     def contribute(self) -> None:
@@ -64,15 +64,18 @@ class PrivateOptimizer(DPOptimizer):  # type: ignore[misc]
 
     def clip_and_accumulate(self) -> None:
         """Opacus's clipping of the one contribution at hand; the sum is ours. Called by `step`."""
-        sums = [parameter.summed_grad for parameter in self.params]
+        begun = self.params[0].summed_grad is not None
         for parameter in self.params:
             parameter.summed_grad = None
         super().clip_and_accumulate()
-        clipped: list[Tensor] = [parameter.summed_grad for parameter in self.params]
-        for parameter, total, own in zip(
-            self.params, sums, on_grid(clipped, self.max_grad_norm), strict=True
-        ):
-            parameter.summed_grad = own if total is None else total.add_(own)
+        # As one vector: a model has hundreds of tensors, and a step hundreds of contributions.
+        own = on_grid(
+            torch.cat([parameter.summed_grad.flatten() for parameter in self.params]), self.max_grad_norm
+        )
+        self._sum = self._sum.add_(own) if begun else own
+        parts = torch.split(self._sum, [parameter.numel() for parameter in self.params])  # type: ignore[no-untyped-call]
+        for parameter, part in zip(self.params, parts, strict=True):
+            parameter.summed_grad = part.view_as(parameter)
 
     def add_noise(self) -> None:
         """Noise of `noise_multiplier` clipping norms on the integer sum, and back to numbers. Called by `step`."""
@@ -91,17 +94,15 @@ class PrivateOptimizer(DPOptimizer):  # type: ignore[misc]
                 parameter.grad /= self._normaliser
 
 
-def on_grid(clipped: Sequence[Tensor], clip: float) -> list[Tensor]:
-    """A contribution, clipped in fp32, as integers of norm at most GRID (which stands for `clip`), int64.
+def on_grid(clipped: Tensor, clip: float) -> Tensor:
+    """A contribution (P,), clipped in fp32, as integers of norm at most GRID (which stands for `clip`), int64.
 
     Rounding is towards zero, so that it cannot lengthen. A contribution that is not finite becomes zero: a patient
     whose data break the loss takes part in nothing.
     """
-    norm = math.sqrt(
-        math.fsum(float(torch.linalg.vector_norm(part, dtype=torch.float64)) ** 2 for part in clipped)
-    )
+    exact = clipped.double()
+    norm = float(torch.linalg.vector_norm(exact))
     if not math.isfinite(norm):
-        return [torch.zeros_like(part, dtype=torch.int64) for part in clipped]
+        return torch.zeros_like(clipped, dtype=torch.int64)
     bound = clip * (1 - _MARGIN)
-    scale = GRID / clip * min(1.0, bound / norm if norm > 0 else 1.0)
-    return [part.double().mul_(scale).trunc_().to(torch.int64) for part in clipped]
+    return exact.mul_(GRID / clip * min(1.0, bound / norm if norm > 0 else 1.0)).trunc_().to(torch.int64)

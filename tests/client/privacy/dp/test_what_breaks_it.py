@@ -57,12 +57,8 @@ def per_sample(objective: Objective, batch: Batch) -> list[list[Tensor]]:
 
 def clipped_sum(contributions: Sequence[Sequence[Tensor]], clip: float = 1.0) -> list[Tensor]:
     """Each contribution clipped to `clip` by itself, and all added up."""
-    total: list[Tensor] = []
-    for parts in contributions:
-        norm = float(torch.stack([part.norm() for part in parts]).norm())
-        own = on_grid([part * min(1.0, clip / max(norm, 1e-30)) for part in parts], clip)
-        total = own if not total else [a + b for a, b in zip(total, own, strict=True)]
-    return total
+    flat = [torch.cat([part.flatten() for part in parts]) for parts in contributions]
+    return [sum((on_grid(one * (clip / one.norm()).clamp(max=1), clip) for one in flat), torch.tensor(0))]
 
 
 def noted(kit: SimpleNamespace, count: int, seed: int) -> list[Any]:
