@@ -51,6 +51,7 @@ bench: $(READY)
 # Hours, by hand: the figures of docs/results.md, on data that `make demo` and the user provide.
 soak: $(READY) demo demo-seeds
 	$(BIN)/python -m pytest tests/fuzz -m slow --fuzz-cases 5000 -q
+	$(BIN)/python -m pytest tests/client/privacy/dp -m slow --privacy-cases 1000 -q
 	@test -d ../shared/data/idrid || { echo "skipped: the IDRiD photographs are not at ../shared/data/idrid"; exit 0; }; \
 	  rm -rf runs/idrid; $(BIN)/fedfundus-simulate crossvalidate --data ../shared/data/idrid --folds 5 --sites 3 --out runs/idrid
 

@@ -73,7 +73,7 @@ class PrivateOptimizer(DPOptimizer):  # type: ignore[misc]
             torch.cat([parameter.summed_grad.flatten() for parameter in self.params]), self.max_grad_norm
         )
         self._sum = self._sum.add_(own) if begun else own
-        parts = torch.split(self._sum, [parameter.numel() for parameter in self.params])  # type: ignore[no-untyped-call]
+        parts = torch.split(self._sum, [parameter.numel() for parameter in self.params])
         for parameter, part in zip(self.params, parts, strict=True):
             parameter.summed_grad = part.view_as(parameter)
 

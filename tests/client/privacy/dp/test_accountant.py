@@ -110,6 +110,7 @@ def test_the_cost_is_within_one_percent_of_an_independent_computation(index: int
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_fifty_random_schedules_cost_what_an_independent_computation_says() -> None:
     for schedule, delta in schedules(50):
         check(schedule, delta)
@@ -122,6 +123,7 @@ def check(schedule: list[Steps], delta: float) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_fifty_random_schedules_cost_what_googles_accountant_says(tmp_path: Path) -> None:
     cases = schedules(50)
     asked = [[[[s.noise_multiplier, s.rate, s.count] for s in steps], delta] for steps, delta in cases]

@@ -48,8 +48,9 @@ def test_one_patient_moves_the_sum_by_no_more_than_the_bound(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)  # with the thousand of `make soak`
 @pytest.mark.parametrize("mode", BOUND)
-def test_a_thousand_data_sets_keep_the_bound(
+def test_many_data_sets_keep_the_bound_and_reach_it(
     mode: str, make_training: Any, kit: SimpleNamespace, pytestconfig: pytest.Config
 ) -> None:
     cases = pytestconfig.getoption("--privacy-cases", None) or 60
