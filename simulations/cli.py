@@ -92,6 +92,12 @@ def run(
     ] = None,
     engine: Annotated[str | None, typer.Option(help="inline or ray.")] = None,
     seed: Seed = None,
+    dp_epsilon: Annotated[
+        float | None,
+        typer.Option(help="Train under differential privacy of the patient, within this budget."),
+    ] = None,
+    dp_delta: Annotated[float | None, typer.Option(help="Its delta, 1e-5 unless set.")] = None,
+    dp_mode: Annotated[str | None, typer.Option(help="prototypes or groups.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs/run"),
     config_file: ConfigFile = None,
     overrides: Set = None,
@@ -109,6 +115,10 @@ def run(
         federation__strategy=strategy,
         runtime__engine=engine,
         seed=seed,
+        privacy__enabled=None if dp_epsilon is None else True,
+        privacy__epsilon=dp_epsilon,
+        privacy__delta=dp_delta,
+        privacy__mode=dp_mode,
     )
     from shared_model.progress import RunProgress
     from simulations.output import check_output

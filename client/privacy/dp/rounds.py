@@ -12,6 +12,7 @@ from client.privacy.dp.randomness import Randomness, randomness_of
 from client.privacy.dp.training import PrivateTraining, train_privately
 from client.training.loop import TrainingResult
 from shared_model.config import Config
+from shared_model.errors import RunError
 from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
 from shared_model.model import Tokenizer
@@ -25,6 +26,7 @@ class PrivateRounds:
         self.plan = plan
         self._config = config
         self._randomness = randomness
+        self._taken = 0
         self._bank: tuple[Standardisation, Bank] | None = None
 
     @classmethod
@@ -44,11 +46,19 @@ class PrivateRounds:
         learning_rate: float,
         moments: Arrays | None,
     ) -> TrainingResult:
-        """One round from the objective's present weights.
+        """One round from the objective's present weights. Raises RunError for steps that the plan did not account for.
 
         The result has no losses (its `loss` is 0) and no untrained parameters: either would tell of patients
         without noise. Learned loss weights are noised like any parameter, and are told.
         """
+        steps = self._config.training.local_steps
+        self._taken += steps  # counted before anything is drawn; a round asked for twice counts twice
+        if max(first_step + steps, self._taken) > self.plan.steps:
+            raise RunError(
+                f"the privacy budget of this run is for {self.plan.steps} steps, and they are taken",
+                where="privacy.epsilon, federation.rounds, training.local_steps",
+                fix="plan more steps before the run; their noise is larger",
+            )
         training = PrivateTraining(
             objective,
             dataset,
@@ -60,7 +70,7 @@ class PrivateRounds:
             learning_rate=learning_rate,
             moments=moments,
         )
-        result = train_privately(training, first_step, self._config.training.local_steps)
+        result = train_privately(training, first_step, steps)
         weights = {name: float(weight.detach()) for name, weight in objective.weighting.weights().items()}
         return TrainingResult(0.0, {}, weights, result.moments, frozenset())
 

@@ -13,7 +13,7 @@ from client.worker import Worker
 from client.worker.simulated import SITES, open_worker
 from server.guard.report import report_problem
 from shared_model.config import Config
-from shared_model.errors import ConfigError
+from shared_model.errors import ConfigError, RunError
 from shared_model.exchange import Payload, shared_tensors
 from shared_model.losses import Objective
 from shared_model.model import build_model
@@ -61,6 +61,17 @@ def test_a_site_that_is_not_set_up_for_it_refuses_a_private_run(
     with pytest.raises(ConfigError, match="no privacy budget") as caught:
         Worker("a", records, images, small_config("privacy.enabled=true"), tmp_path)
     assert caught.value.where == "privacy.enabled"
+
+
+def test_rounds_beyond_the_plan_are_refused_the_same_round_again_too(
+    small_config: Callable[..., Config], workspace: Any, standardisation: Standardisation
+) -> None:
+    config = small_config(*PRIVATE, "privacy.seeded=true", "federation.rounds=1")
+    root, _ = workspace(config)
+    worker = open_worker(root, next(iter(json.loads((root / SITES).read_text()))))
+    worker.train(ask(config, standardisation))
+    with pytest.raises(RunError, match="the privacy budget of this run is for 2 steps, and they are taken"):
+        worker.train(ask(config, standardisation))
 
 
 def test_floor_and_ceiling_of_a_private_run_are_trained_plainly(small_config: Callable[..., Config]) -> None:
