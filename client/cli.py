@@ -19,7 +19,7 @@ from client.site.config import SiteConfig, load_site
 from client.site.state import SiteState
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
-from shared_model.files import require_place, write_text
+from shared_model.files import require_page, write_text
 from shared_model.progress import RunProgress
 
 app = typer.Typer(
@@ -77,7 +77,7 @@ def check(
 
     config, state = _open(config_file)
     if report is not None:
-        require_place(report)
+        require_page(report)
     with RunProgress(errors) as progress, state.lock("check"):
         result = run_check(
             config,

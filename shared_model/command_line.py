@@ -71,4 +71,6 @@ def _silence_output() -> None:
 
 
 def _like_ctrl_c(number: int, frame: object) -> None:
+    """The first stop ends the command; a second one while it cleans up would only print a traceback."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt

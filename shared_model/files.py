@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import save
 
-from shared_model.errors import RunError
+from shared_model.errors import ConfigError, RunError
+
+PAGE_TITLE = (
+    "· FedFundus</title>"  # the end of every page's title: by it an earlier page is told from another file
+)
+PAGE_HEAD = 2_000  # bytes within which it stands
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -46,6 +51,36 @@ def require_place(path: Path) -> None:
     """Raises RunError where a file could not be written at `path`: better known at once than after an hour."""
     with naming_disk_errors(path):
         tempfile.TemporaryFile(dir=path.parent).close()
+
+
+def require_page(path: Path) -> None:
+    """require_place for a page that --report names, which replaces an earlier page and never another file.
+
+    Raises ConfigError for a folder, and for a file that is no page of ours: a slip must not cost a hospital its table.
+    """
+    if path.is_dir():
+        raise ConfigError("--report names a folder", where=str(path), fix="name a file, such as report.html")
+    if not path.parent.is_dir():
+        raise ConfigError(
+            "the folder of --report does not exist", where=str(path), fix="make it, or name another"
+        )
+    require_place(path)
+    if path.exists() and not _is_page(path):
+        raise ConfigError(
+            "there is another file under the name that --report gives",
+            where=str(path),
+            fix="give another name: only an earlier page is replaced",
+        )
+
+
+def _is_page(path: Path) -> bool:
+    """Whether the file at `path` is one of our pages, whose titles all end alike."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(PAGE_HEAD)
+    except OSError:
+        return False
+    return start.startswith(b"<!doctype html>") and PAGE_TITLE.encode() in start
 
 
 @contextmanager

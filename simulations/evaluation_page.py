@@ -6,7 +6,6 @@ identifiers once more; and a record is named by its line in the site's own table
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +16,7 @@ import pandas as pd
 
 from client.data.identifiers import mask
 from client.data.images import ImageStore
-from shared_model.errors import RunError
-from shared_model.files import write_text
+from shared_model.files import require_page, write_text
 from shared_model.metrics.grading import Floats
 from shared_model.metrics.predictions import Predictions
 from shared_model.records import FINDINGS, TASKS
@@ -100,22 +98,9 @@ def evaluation_page(
 
 
 def check_page(path: Path | None) -> None:
-    """Raises RunError, before anything is computed, where the page could not be written to `path`."""
-    if path is None:
-        return
-    folder = path.absolute().parent
-    if path.is_dir():
-        raise RunError("--report names a folder", where=str(path), fix="name a file, such as eval.html")
-    if not folder.is_dir():
-        raise RunError(
-            "the folder of --report does not exist", where=str(path), fix="make it, or name another"
-        )
-    if not os.access(folder, os.W_OK):
-        raise RunError(
-            "the folder of --report cannot be written",
-            where=str(path),
-            fix="choose a folder that you may write to",
-        )
+    """Raises, before anything is computed, where the page could not be written to `path` (shared_model.files)."""
+    if path is not None:
+        require_page(path)
 
 
 def write_page(path: Path, page: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import unicodedata
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -76,7 +77,8 @@ def recognise(data: Path) -> str:
 
 def site_name(text: str) -> str:
     """Small letters, digits and hyphens of the text; `site` where none is left."""
-    return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")[:63].strip("-") or "site"
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()  # São -> Sao
+    return re.sub(r"[^a-z0-9]+", "-", plain.casefold()).strip("-")[:63].strip("-") or "site"
 
 
 def _module(name: str) -> object:

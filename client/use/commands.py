@@ -23,7 +23,7 @@ from client.use.results import document, found_document, require_ours, summary, 
 from client.use.screen import show_grades, show_hits
 from client.use.search import find, note_vector
 from shared_model.errors import ConfigError, DataError
-from shared_model.files import require_place, write_text
+from shared_model.files import require_page, require_place, write_text
 from shared_model.progress import RunProgress
 
 
@@ -74,8 +74,9 @@ def grade_photographs(
     clear_unproven: let the model clear patients although nothing shows that it finds those who need referral here.
     """
     require_ours(out)
-    for path in (out, *([report] if report else [])):
-        require_place(path)
+    require_place(out)
+    if report is not None:
+        require_page(report)
     finished = Finished.load(given.model)
     cases, processes = given.cases(mask_notes=finished.artefact.config.losses.mask_notes)
     found = grade(
@@ -113,7 +114,7 @@ def find_photographs(
 ) -> Done:
     """Search, and write the page. names: whether the document may name files and patients."""
     if report is not None:
-        require_place(report)
+        require_page(report)
     finished = Finished.load(given.model)
     note_vector(finished.artefact, note)  # what cannot be looked for is said before anything is read
     cases, processes = given.cases(mask_notes=True)

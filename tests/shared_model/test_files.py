@@ -9,9 +9,17 @@ import pytest
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+import shared_model
 from shared_model import files
-from shared_model.errors import RunError
-from shared_model.files import naming_disk_errors, write_bytes, write_tensor_file, write_text
+from shared_model.errors import ConfigError, RunError
+from shared_model.files import (
+    PAGE_TITLE,
+    naming_disk_errors,
+    require_page,
+    write_bytes,
+    write_tensor_file,
+    write_text,
+)
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -96,3 +104,32 @@ def test_tensors_of_any_layout_are_kept(tmp_path: Path) -> None:
     found = load_file(tmp_path / "t.safetensors")
     assert all(np.array_equal(found[name], tensors[name]) for name in tensors)
     assert all(found[name].shape == tensors[name].shape for name in tensors)
+
+
+@pytest.mark.parametrize(
+    "content", [b"image_id,patient_id\n1,2\n", b"\xff\xd8\xff", b"", b"<!doctype html><title>x</title>"]
+)
+def test_a_page_never_replaces_a_file_that_is_no_page_of_ours(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(ConfigError, match="another file"):
+        require_page(tmp_path / "labels.csv")
+    assert (tmp_path / "labels.csv").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["shared_model/report/head.html", "client/check/check.html", "client/use/frame.html"],
+)
+def test_every_page_is_known_by_its_title(template: str) -> None:
+    """Where this fails a second run with the same --report would refuse its own page."""
+    root = Path(shared_model.__file__).parents[1]
+    head = (root / template).read_text(encoding="utf-8")
+    assert PAGE_TITLE in head
+    assert len(head[: head.index(PAGE_TITLE)]) < 400
+
+
+def test_an_earlier_page_is_replaced(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(f"<!doctype html>\n<html><head><title>Check of moema {PAGE_TITLE}", encoding="utf-8")
+    require_page(page)
+    require_page(tmp_path / "new.html")

@@ -16,7 +16,7 @@ from PIL import Image
 from client.data.images import PIPELINE_VERSION, ImageStore
 from shared_model.artefact import save_artefact
 from shared_model.config import Config
-from shared_model.errors import RunError
+from shared_model.errors import ConfigError
 from shared_model.losses import Objective
 from shared_model.model import Tokenizer
 from shared_model.statistics import Standardisation
@@ -109,6 +109,6 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_computed(
     shown = command("evaluate", "--model", model, "--data", data_folder, "--report", tmp_path)
     assert shown.code != 0
     assert "--report names a folder" in shown.err
-    with pytest.raises(RunError, match="folder of --report does not exist"):
+    with pytest.raises(ConfigError, match="folder of --report does not exist"):
         check_page(tmp_path / "none" / "eval.html")
     check_page(None)

@@ -19,7 +19,7 @@ from shared_model.records import GRADES
 def test_what_init_writes_is_read_back_with_every_default(data_folder: Path, tmp_path: Path) -> None:
     file, adapter = write_site(tmp_path, data_folder, "Santa Casa, São Paulo")
     config = load_site(file)
-    assert (adapter, config.data.adapter, config.site.name) == ("brset", "brset", "santa-casa-s-o-paulo")
+    assert (adapter, config.data.adapter, config.site.name) == ("brset", "brset", "santa-casa-sao-paulo")
     assert config.folder == data_folder.resolve()
     assert config.state == (tmp_path / ".fedfundus").resolve()
     assert config.policy.minimum_cell == 10
@@ -81,6 +81,10 @@ def test_a_suggested_mapping_of_a_plain_table_reads_it(data_folder: Path, tmp_pa
 def test_a_name_is_made_fit_for_one(text: str, data_folder: Path, tmp_path: Path) -> None:
     file = _least(tmp_path / "site.toml", data_folder, name=site_name(text))
     assert load_site(file).site.name == site_name(text)
+
+
+def test_accents_are_dropped_from_a_name_and_not_its_letters() -> None:
+    assert site_name("Clínica São José") == "clinica-sao-jose"
 
 
 @pytest.mark.parametrize(
