@@ -73,10 +73,7 @@ def grade_photographs(
 
     clear_unproven: let the model clear patients although nothing shows that it finds those who need referral here.
     """
-    require_ours(out)
-    require_place(out)
-    if report is not None:
-        require_page(report)
+    _require_places(out, report)
     finished = Finished.load(given.model)
     cases, processes = given.cases(mask_notes=finished.artefact.config.losses.mask_notes)
     found = grade(
@@ -107,6 +104,22 @@ def grade_photographs(
         lambda console: show_grades(console, finished, cases, found, counts, kept, out),
         1 if counts["without_a_grade"] else 0,
     )
+
+
+def _require_places(out: Path, report: Path | None) -> None:
+    """Before anything is read: that both can be written, and that neither would take the place of anything else."""
+    if report is not None and (
+        report.resolve() == out.resolve() or (report.exists() and out.exists() and report.samefile(out))
+    ):
+        raise ConfigError(
+            "The table and the page cannot be the same file.",
+            where="--out, --report",
+            fix="Give two names, for example --out grades.csv --report grades.html.",
+        )
+    require_ours(out)
+    require_place(out)
+    if report is not None:
+        require_page(report)
 
 
 def find_photographs(

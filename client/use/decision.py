@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared_model.metrics.referable import REFERABLE
 from shared_model.operating_points import OperatingPoints
 
 REFER, CLEAR, ASK = "refer", "do not refer", "ask a person"
@@ -25,7 +26,9 @@ KINDS = {
     "uncalibrated": "the model has no operating points",
     "no_threshold": "no confidence is known at which its grades hold",
     "unsure": "not sure enough of the grade",
-    "borderline": "too near the operating point",
+    "borderline": "between the operating points",
+    "no_point": "there is no operating point on its side",
+    "contradictory": "a referable grade, but a probability to clear it",
     "disproved": "the site's own grades disprove the model",
     "unproven": "nothing shows that it finds those who need referral here",
 }
@@ -41,12 +44,17 @@ class Reason:
 
 
 def decide(
-    confidence: float, referable: float, points: OperatingPoints | None, against: Sequence[Reason] = ()
+    grade: int,
+    confidence: float,
+    referable: float,
+    points: OperatingPoints | None,
+    against: Sequence[Reason] = (),
 ) -> tuple[str, tuple[Reason, ...]]:
     """The decision, one of DECISIONS, and every reason to ask a person.
 
-    confidence: of the grade; referable: probability of grade 2 or above; both calibrated. points: of the same task and
-    input, None where the model has none. against: what speaks against the photograph itself.
+    grade: the most probable one. confidence: of it; referable: probability of grade 2 or above; both calibrated.
+    points: of the same task and input, None where the model has none. against: what speaks against the photograph
+    itself. A grade of 2 or above is never cleared; a lower one may be referred, which is the safe side.
     """
     reasons = list(against)
     if points is None:
@@ -56,6 +64,10 @@ def decide(
     side = _side(referable, points)
     if side is None:
         reasons.append(_borderline(referable, points))
+    elif side == CLEAR and grade >= REFERABLE:
+        reasons.append(
+            Reason("contradictory", f"grade {grade} is to be referred, but its probability would clear it")
+        )
     return (ASK if reasons or side is None else side), tuple(reasons)
 
 
@@ -87,6 +99,4 @@ def _borderline(referable: float, points: OperatingPoints) -> Reason:
     if clear is not None and refer is not None:
         return Reason("borderline", f"{said}, between {clear:.3f} and {refer:.3f}")
     missing = points.clear if clear is None else points.refer
-    return Reason(
-        "borderline", f"{said}, and on this side there is no operating point: {missing.unavailable}"
-    )
+    return Reason("no_point", f"{said}, and on this side there is no operating point: {missing.unavailable}")

@@ -27,7 +27,8 @@ class Graded:
     """One case. number: its place, 1 being the one to look at first. record, patient, path: as the site names them, ""
     where unknown. eye: "left", "right" or "". decision, reasons: see client.use.decision.
     inputs: what it was graded from. probabilities: task -> calibrated probability of each grade, empty where it
-    could not be graded. own: the site's own grade of the decisive task, None where it has none.
+    could not be graded. own: the site's own grade of the decisive task, None where it has none. digest: SHA-256 of the
+    photograph's file, "" where it was not read.
     """
 
     number: int
@@ -40,6 +41,12 @@ class Graded:
     inputs: tuple[str, ...] = ()
     probabilities: Mapping[str, tuple[float, ...]] | None = None
     own: int | None = None
+    digest: str = ""
+
+    @property
+    def given(self) -> str:
+        """The input whose temperature and operating points hold for it: "image" or "all"."""
+        return "image" if self.inputs == ("image",) else "all"
 
     @property
     def lost(self) -> bool:
@@ -105,7 +112,8 @@ def _graded(
         if numbers:
             points = finished.artefact.calibration.points_of(task, said.given[position])
             referable = float(referable_score(np.array([scores[task]]))[0])
-            decision, reasons = decide(max(scores[task]), referable, points, against)
+            grade, confidence = int(np.argmax(scores[task])), max(scores[task])
+            decision, reasons = decide(grade, confidence, referable, points, against)
         else:
             decision, reasons = ASK, (*against, Reason("no_number", KINDS["no_number"]))
         yield Graded(
@@ -119,6 +127,7 @@ def _graded(
             inputs=said.inputs[position],
             probabilities=scores if numbers else None,
             own=None if pd.isna(row[task]) else int(row[task]),
+            digest=measured[row["image_path"]].sha256,
         )
 
 
