@@ -51,9 +51,12 @@ bench: $(READY)
 # Hours, by hand: the figures of docs/results.md, on data that `make demo` and the user provide.
 soak: $(READY) demo demo-seeds
 	$(BIN)/python -m pytest tests/fuzz -m slow --fuzz-cases 5000 -q
+	$(BIN)/fedfundus-simulate weighting --data runs/demo-data --seeds 3 --out runs/weighting
+	$(BIN)/fedfundus-simulate tables --data runs/demo-data --which 1,2,3,4,6 --seeds 3 --modes federated,pooled --out runs/tables
+	$(BIN)/fedfundus-simulate transfer --data runs/demo-data --leave-out each --out runs/transfer
 	$(BIN)/python -m pytest tests/client/privacy/dp -m slow --privacy-cases 1000 -q
 	@test -d ../shared/data/idrid || { echo "skipped: the IDRiD photographs are not at ../shared/data/idrid"; exit 0; }; \
-	  rm -rf runs/idrid; $(BIN)/fedfundus-simulate crossvalidate --data ../shared/data/idrid --folds 5 --sites 3 --out runs/idrid
+	  rm -rf runs/idrid; $(BIN)/fedfundus-simulate crossvalidate --data ../shared/data/idrid --folds 5 --sites 3 --report runs/idrid.html --out runs/idrid
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """The configuration's keys, their types, bounds and defaults.
 
-The defaults are the source paper's values wherever it states one; presets (TOML files beside this one) and the
-user override them. Every object is frozen: a run cannot drift from what was written beside its result.
+The defaults are the source paper's values wherever it states one, but for the loss weighting (docs/results.md);
+presets (TOML files beside this one) and the user override them. Every object is frozen: a run cannot drift from what was written beside its result.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class FixedWeights(Section):
 class LossConfig(Section):
     """The six losses and how they are weighed."""
 
-    weighting: Literal["softmax", "uncertainty", "fixed"] = "softmax"
+    weighting: Literal["softmax", "uncertainty", "fixed"] = "fixed"  # settled in docs/results.md
     floor: Annotated[float, Field(ge=0.0, lt=1 / 6)] = 0.0  # least softmax weight of each loss
     weight_rate: Positive = 1.0  # learning rate of learned weights, in multiples of the model's
     fixed: FixedWeights = FixedWeights()
