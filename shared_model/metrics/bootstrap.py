@@ -90,7 +90,7 @@ def difference_between(
     """
     patient = np.unique(patients, return_inverse=True)[1]
     count = int(patient.max(initial=-1)) + 1
-    counts = np.stack([_cells(truth[s], predicted[s], patient[s], count) for s in sides], axis=1)
+    counts = np.stack([cells_of(truth[s], predicted[s], patient[s], count) for s in sides], axis=1)
     drawn = METRICS[metric](_resample(counts, resamples, seed))  # (resamples, 2)
     return interval_of(drawn[:, 0] - drawn[:, 1], count)
 
@@ -116,11 +116,11 @@ def _per_patient(truths: Sequence[Labels], predictions: Sequence[Labels], patien
     """(P, models, C, C) confusion counts of each patient."""
     names, patient = np.unique(patients, return_inverse=True)
     pairs = zip(truths, predictions, strict=True)
-    return np.stack([_cells(truth, guess, patient, len(names)) for truth, guess in pairs], axis=1)
+    return np.stack([cells_of(truth, guess, patient, len(names)) for truth, guess in pairs], axis=1)
 
 
-def _cells(truth: Labels, predicted: Labels, patient: NDArray[np.intp], patients: int) -> Floats:
-    """(P, C, C) confusion counts of patients numbered from 0."""
+def cells_of(truth: Labels, predicted: Labels, patient: NDArray[np.intp], patients: int) -> Floats:
+    """(P, C, C) confusion counts of samples whose patient is numbered from 0."""
     cells = GRADES * GRADES
     counts = np.bincount(patient * cells + truth * GRADES + predicted, minlength=patients * cells)
     return counts.reshape(patients, GRADES, GRADES).astype(np.float64)

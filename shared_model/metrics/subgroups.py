@@ -1,8 +1,9 @@
 """Whether a model serves everybody alike: figures by sex, age, camera, eye and centre, and the gaps between them.
 
 A gap is the best subgroup minus the worst, and is never negative: of subgroups that do not differ at all, one is
-always the best. So it comes with the interval of the difference between these two, which holds 0 where chance
-alone could have made it. Both subgroups are resampled together, since one patient may be in both (two eyes).
+always the best. So it comes with the gap that chance alone makes (shared_model.metrics.chance). The interval of the
+difference between these two says how well it is known, not whether it is real: they were picked for being furthest
+apart. Both are resampled together, since one patient may be in both (two eyes).
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from shared_model.metrics import bootstrap
-from shared_model.metrics.grading import METRICS, confusion_matrix, number
+from shared_model.metrics.chance import against_chance, gaps_by_chance
+from shared_model.metrics.grading import METRICS, Floats, confusion_matrix, number
 from shared_model.metrics.predictions import MISSING, Labels, Predictions
 
 ATTRIBUTES = ("sex", "age", "camera", "eye")
 CENTRE = "centre"
 SUBGROUPS = (*ATTRIBUTES, CENTRE)
 MINIMUM_PATIENTS = 20  # below this a subgroup is listed, but takes no part in a gap
+UNEXCHANGEABLE = "groups share patients, and too few could have been in either"
+UNDEFINED = "in too many groups dealt anew the figure does not exist"
+GAP = ("gap", "best", "worst", "interval", "p", "chance", "more_than_chance", "untested")
 FIGURES = ("quadratic_weighted_kappa", "accuracy", "balanced_accuracy")
 AGE_BANDS = ((0, "under 45"), (45, "45 to 59"), (60, "60 to 74"), (75, "75 and above"))
 _FLAGS = {"sex": ("female", "male"), "eye": ("right", "left")}
@@ -42,8 +47,10 @@ def subgroup_figures(
     """`subgroups.TASK` of the document: for each of SUBGROUPS the figures of its groups, and the gaps.
 
     groups: one entry a group in order of name: group, n, patients, compared (has MINIMUM_PATIENTS), FIGURES and
-    their intervals. gaps: figure -> gap, best, worst, interval (of best minus worst, on the same resamples of
-    patients); None with fewer than two compared groups. missing: photographs whose group is not known.
+    their intervals. gaps: figure -> GAP: gap, best, worst, interval (of best minus worst, on the same resamples of
+    patients), p, chance (what 95 % of the gaps between groups dealt anew stay within), more_than_chance, and why it
+    was not tested, else None; all None with fewer than two compared groups. missing: photographs whose group is not
+    known.
     unavailable: why there is no gap, else None.
     """
     values = {**predictions.attributes, CENTRE: predictions.site}
@@ -66,10 +73,8 @@ def _attribute(
         for name in names
     ]
     compared = [group for group in groups if group["compared"]]
-    gaps = {
-        metric: _gap(metric, compared, (truth, predicted, predictions.patient, values), known, resampling)
-        for metric in FIGURES
-    }
+    columns = truth[known], predicted[known], predictions.patient[known], values[known]
+    gaps = _gaps(compared, columns, resampling)
     return {
         "groups": groups,
         "gaps": gaps,
@@ -100,27 +105,47 @@ def _group(
     }
 
 
+def _gaps(
+    compared: list[dict[str, Any]], columns: tuple[Labels, Labels, Texts, Texts], resampling: tuple[int, int]
+) -> dict[str, dict[str, Any]]:
+    """columns: truth, predicted, patient and group of the samples that are known."""
+    if len(compared) < 2:
+        return {metric: dict.fromkeys(GAP) for metric in FIGURES}
+    here = np.isin(columns[3], [group["group"] for group in compared])
+    truth, predicted, patient, values = columns
+    by_chance = gaps_by_chance(
+        truth[here], predicted[here], patient[here], values[here], FIGURES, seed=resampling[1]
+    )
+    return {
+        metric: _gap(metric, compared, columns, resampling, by_chance[metric] if by_chance else None)
+        for metric in FIGURES
+    }
+
+
 def _gap(
     metric: str,
     compared: list[dict[str, Any]],
     columns: tuple[Labels, Labels, Texts, Texts],
-    known: NDArray[np.bool_],
     resampling: tuple[int, int],
+    by_chance: Floats | None,
 ) -> dict[str, Any]:
     ranked = sorted((g for g in compared if g[metric] is not None), key=lambda g: float(g[metric]))
     if len(ranked) < 2:
-        return dict.fromkeys(("gap", "best", "worst", "interval"))
+        return dict.fromkeys(GAP)
     worst, best = ranked[0], ranked[-1]
+    gap = best[metric] - worst[metric]
     truth, predicted, patient, values = columns
-    sides = np.array([values == best["group"], values == worst["group"]])[:, known]
-    interval = bootstrap.difference_between(
-        truth[known], predicted[known], patient[known], sides, metric, *resampling
-    )
+    sides = np.array([values == best["group"], values == worst["group"]])
+    interval = bootstrap.difference_between(truth, predicted, patient, sides, metric, *resampling)
+    tested = dict.fromkeys(GAP[4:]) if by_chance is None else against_chance(gap, by_chance)
+    untested = UNEXCHANGEABLE if by_chance is None else UNDEFINED if tested["p"] is None else None
     return {
-        "gap": best[metric] - worst[metric],
+        "gap": gap,
         "best": best["group"],
         "worst": worst["group"],
         "interval": interval,
+        **tested,
+        "untested": untested,
     }
 
 

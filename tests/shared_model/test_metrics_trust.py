@@ -12,6 +12,7 @@ import pytest
 from shared_model.metrics import confusion_matrix
 from shared_model.metrics.grading import METRICS
 from shared_model.metrics.subgroups import (
+    GAP,
     MINIMUM_PATIENTS,
     SUBGROUPS,
     attributes_of,
@@ -129,7 +130,7 @@ def test_a_group_of_few_patients_is_listed_and_takes_no_part_in_the_gap() -> Non
     found = subgroup_figures(with_groups(), "icdr", "all", 50)["camera"]
     canon, nikon = found["groups"]
     assert (canon["patients"], canon["compared"], nikon["compared"]) == (5, False, True)
-    assert found["gaps"][KAPPA] == {"gap": None, "best": None, "worst": None, "interval": None}
+    assert found["gaps"][KAPPA] == dict.fromkeys(GAP)
     assert found["unavailable"] == f"fewer than two groups have {MINIMUM_PATIENTS} patients"
 
 

@@ -1,4 +1,7 @@
-"""Whether the model serves everybody alike: kappa of every subgroup on one axis, and the gaps between them."""
+"""Whether the model serves everybody alike: kappa of every subgroup on one axis, and the gaps between them.
+
+A gap is set against what chance makes of the same groups, never against the interval of two that were picked for it.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,10 @@ def worst_site(document: Mapping[str, Any], task: str) -> str:
     worst = groups[gap["worst"]]
     interval = worst["intervals"][KAPPA]
     kappa = Figure(worst[KAPPA], tuple(interval) if interval else None)
-    return (
-        f"The site it serves worst is {gap['worst']}, at {with_interval(kappa.value or 0.0, kappa.interval)}."
-    )
+    shown = with_interval(kappa.value or 0.0, kappa.interval)
+    if gap["more_than_chance"]:
+        return f"The site it serves worst is {gap['worst']}, at {shown}."
+    return f"Lowest is {gap['worst']}, at {shown}; that it serves that site worse is not shown."
 
 
 def _line(group: Mapping[str, Any]) -> Line:
@@ -55,8 +59,10 @@ def _gap(found: Mapping[str, Any]) -> str:
     missing = f"; not known for {found['missing']:,}" if found["missing"] and found["groups"] else ""
     if gap["gap"] is None:
         return f"not available: {found['unavailable'] or 'no kappa to compare'}{missing}"
-    interval = gap["interval"]
-    if interval is None:
-        return f"gap {decimal(gap['gap'])}, no interval{missing}"
-    meaning = "more than chance would make" if interval[0] > 0 else "may be chance"
-    return f"gap {with_interval(gap['gap'], interval)} between {gap['best']} and {gap['worst']}: {meaning}{missing}"
+    said = f"gap {decimal(gap['gap'])} between {gap['best']} and {gap['worst']}"
+    if gap["untested"]:
+        return f"{said}, not tested: {gap['untested']}{missing}"
+    limit = decimal(gap["chance"])
+    if gap["more_than_chance"]:
+        return f"{said}: more than chance would make (up to {limit}, p = {gap['p']:.3f}){missing}"
+    return f"{said}; chance alone gives up to {limit}{missing}"

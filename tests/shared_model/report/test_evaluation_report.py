@@ -164,6 +164,26 @@ def test_a_small_subgroup_takes_no_part_and_an_unknown_attribute_is_not_availabl
     assert "not available: it is not recorded" in shown  # age, eye
 
 
+def test_a_gap_is_set_against_what_chance_alone_gives() -> None:
+    document, predictions = evaluated()
+    gap = document["subgroups"]["icdr"]["centre"]["gaps"]["quadratic_weighted_kappa"]
+    known = {"gap": 0.08, "interval": [0.02, 0.1], "best": "A", "worst": "Centre A", "untested": None}
+
+    def shown(**changed: object) -> str:
+        gap.update({**known, **changed})
+        return Page(render(document, predictions, Cases())).text
+
+    chance = shown(p=0.3, chance=0.11, more_than_chance=False)
+    assert "gap 0.08 between A and Centre A; chance alone gives up to 0.11" in chance
+    assert "that it serves that site worse is not shown" in chance
+    assert "more than chance would make" not in chance.partition("gap 0.08")[2][:120]
+    real = shown(p=0.004, chance=0.05, more_than_chance=True)
+    assert "gap 0.08 between A and Centre A: more than chance would make (up to 0.05, p = 0.004)" in real
+    assert "The site it serves worst is Centre A" in real
+    untested = shown(p=None, chance=None, more_than_chance=None, untested="groups share patients")
+    assert "gap 0.08 between A and Centre A, not tested: groups share patients" in untested
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
