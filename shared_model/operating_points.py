@@ -56,6 +56,11 @@ class OperatingPoints:
     clear: Threshold
     refer: Threshold
 
+    @property
+    def any(self) -> bool:
+        """Whether there is a threshold among them."""
+        return any(one.threshold is not None for one in (self.confidence, self.clear, self.refer))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain and JSON-serialisable."""
         return {name: threshold.to_dict() for name, threshold in vars(self).items()}

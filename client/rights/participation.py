@@ -62,6 +62,11 @@ def runs_of(state: SiteState, patient: str) -> list[Use]:
     return [use for use, patients in _stretches(state) if patient in patients]
 
 
+def trained_patients(state: SiteState) -> frozenset[str]:
+    """Every patient (pseudonym) whom any run was trained on."""
+    return frozenset().union(*(patients for _, patients in _stretches(state)))
+
+
 def _stretches(state: SiteState) -> list[tuple[Use, frozenset[str]]]:
     found: list[tuple[Use, frozenset[str]]] = []
     latest: dict[tuple[str, str], int] = {}

@@ -39,6 +39,7 @@ class SetAside:
 class Cases:
     """table: canonical records, one a photograph, under the site's own names. nameless: records whose patient nobody
     knows (patient_id is then the record). set_aside: rows without a photograph to look at. notices: for the operator.
+    site: whose records they are, None without a site.toml.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Cases:
     nameless: frozenset[str]
     set_aside: tuple[SetAside, ...] = ()
     notices: tuple[str, ...] = ()
+    site: SiteConfig | None = None
 
     def __len__(self) -> int:
         return len(self.table) + len(self.set_aside)
@@ -97,7 +99,7 @@ def cases_of_site(config: SiteConfig, *, mask_notes: bool) -> Cases:
         mask_identifiers=config.policy.mask_identifiers,
         allow_empty=True,
     )
-    cases = _of_loaded(config.folder, loaded)
+    cases = replace(_of_loaded(config.folder, loaded), site=config)
     if not config.state.exists():
         return cases
     state = SiteState.open(config.state, config.key, encrypt=config.storage.encrypt)

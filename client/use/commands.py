@@ -17,6 +17,7 @@ from client.site.config import SiteConfig, load_site
 from client.use.cases import Cases, cases_of_folder, cases_of_site, cases_of_table
 from client.use.finished import Finished
 from client.use.grading import grade
+from client.use.learnt import learnt_from
 from client.use.own_grades import promises_kept, taken_back
 from client.use.patients import patients_of
 from client.use.results import document, found_document, require_ours, summary, table
@@ -83,7 +84,7 @@ def grade_photographs(
         progress=lambda done, total: progress.update("grading", done, total, unit="files"),
         checking=lambda done, total: progress.update("looking over photographs", done, total, unit="files"),
     )
-    kept = promises_kept(found, finished.tasks[0])
+    kept = promises_kept(found, finished.tasks[0], learnt_from(cases, found))
     found = taken_back(found, kept, clear_unproven=clear_unproven)
     patients = patients_of(found, finished.tasks[0])
     counts = summary(found, patients)

@@ -24,7 +24,7 @@ from client.use.cases import Cases
 from client.use.decision import ASK, KINDS
 from client.use.finished import NOTICE, Finished
 from client.use.grading import Graded
-from client.use.own_grades import Promise
+from client.use.own_grades import OwnGrades
 from client.use.patients import EYES, Patient
 from client.use.reading import read_photographs
 from client.use.search import Search
@@ -44,7 +44,7 @@ def grades_page(
     cases: Sequence[Graded],
     patients: Sequence[Patient],
     summary: Mapping[str, Any],
-    kept: Sequence[Promise],
+    kept: OwnGrades,
     table: Path,
 ) -> str:
     """The page of graded cases. table: where all of them are written."""

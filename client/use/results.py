@@ -17,14 +17,14 @@ from client.use.cases import Cases
 from client.use.decision import DECISIONS, KINDS, Reason
 from client.use.finished import NOTICE, Finished
 from client.use.grading import Graded
-from client.use.own_grades import Promise
+from client.use.own_grades import Kept, OwnGrades, Promise
 from client.use.patients import Patient
 from client.use.search import Search
 from shared_model.errors import ConfigError
 from shared_model.records import GRADES
 from shared_model.version import PACKAGE_VERSION
 
-SCHEMA = "fedfundus.grades/1"
+SCHEMA = "fedfundus.grades/2"
 FOUND_SCHEMA = "fedfundus.found/1"
 _FIRST = ("case", "photograph", "patient", "eye", "decision", "reasons", "read_from")
 
@@ -70,7 +70,7 @@ def document(
     of: Cases,
     cases: Sequence[Graded],
     patients: Sequence[Patient],
-    kept: Sequence[Promise],
+    kept: OwnGrades,
 ) -> dict[str, Any]:
     """`--json`: versioned, plain values, and neither a name nor a path nor a patient's id."""
     calibration = finished.artefact.calibration
@@ -87,9 +87,8 @@ def document(
             "held_out": None if held_out is None else held_out.to_dict(),
         },
         "summary": summary(cases, patients),
-        "own_grades": [
-            {"what": p.what, "kept": p.kept, "n": p.n, "promised": p.level, "broken": p.broken} for p in kept
-        ],
+        "own_grades": [_own(one) for one in kept.inputs],
+        "own_grades_left_out": kept.left_out,
         "notices": list(of.notices),
         "cases": [_case(case, finished.tasks) for case in cases],
         "patients": [_patient(patient, number) for number, patient in enumerate(patients, start=1)],
@@ -183,6 +182,22 @@ def _case(case: Graded, tasks: Sequence[str]) -> dict[str, Any]:
             for task in tasks
         },
     }
+
+
+def _own(kept: Kept) -> dict[str, Any]:
+    return {
+        "input": kept.given,
+        "broken": kept.broken,
+        "proven": kept.proven,
+        "referable_patients_found": _promise(kept.found),
+        "promises": [_promise(promise) | {"broken": promise.broken} for promise in kept.promises],
+    }
+
+
+def _promise(promise: Promise) -> dict[str, Any]:
+    """level: the share promised, or for the patients found what the lower end of the interval has to reach."""
+    found = {"what": promise.what, "kept": promise.kept, "n": promise.n, "level": promise.level}
+    return {**found, "interval": list(promise.interval)}
 
 
 def _told(reason: Reason) -> str:

@@ -15,7 +15,7 @@ from client.use.cases import Cases
 from client.use.decision import KINDS
 from client.use.finished import NOTICE, Finished
 from client.use.grading import Graded
-from client.use.own_grades import Promise
+from client.use.own_grades import OwnGrades
 from client.use.search import Search
 from client.use.wording import held_out_grading, held_out_retrieval, own_grades, promises, searched
 from shared_model.wording import counted
@@ -30,7 +30,7 @@ def show_grades(
     of: Cases,
     cases: Sequence[Graded],
     summary: dict[str, Any],
-    kept: Sequence[Promise],
+    kept: OwnGrades,
     table: Path,
 ) -> None:
     """Decisions, why a person is asked, the first cases to look at, and how far the model's word goes."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scipy.stats import beta
-
 from client.use.finished import Finished
 from client.use.grading import Graded
-from client.use.own_grades import Promise, proven
+from client.use.own_grades import FLOOR, Kept, OwnGrades, interval
 from client.use.search import Search
 from shared_model.operating_points import FEWEST, OperatingPoints, Threshold
+from shared_model.wording import counted
 
 _INPUTS = {"all": "all that is known", "image": "the photograph alone"}
 _FLATTERED = (
@@ -18,42 +17,75 @@ _FLATTERED = (
 )
 
 
-def own_grades(kept: Sequence[Promise]) -> list[str]:
+def own_grades(own: OwnGrades) -> list[str]:
     """Whether anything shows that the model's promises hold at this site: the first sentence is the one to read."""
-    if not kept:
-        return [
-            "Nothing shows that this model keeps its word on this site's photographs: its thresholds were fixed on "
-            "others. So it clears nobody, unless it is told to by --clear-unproven. Grade some yourselves, "
-            f"{FEWEST} referable ones among them, and give them with --config or --adapter: it is then held against "
-            "them."
-        ]
-    if any(promise.broken for promise in kept):
-        first = (
+    several = len(own.inputs) > 1
+    lead = " ".join(
+        (f"Read from {_INPUTS[kept.given]}: " if several else "") + _verdict(kept, own) for kept in own.inputs
+    )
+    told = [
+        f"Held against this site's own grades, read from {_INPUTS[kept.given]}: "
+        + "; ".join(one.sentence() for one in (*kept.promises, kept.found) if one.n)
+        + "."
+        for kept in own.inputs
+        if kept.graded
+    ]
+    return [lead or "No photograph could be graded.", *told, *_learnt(own)]
+
+
+def _verdict(kept: Kept, own: OwnGrades) -> str:
+    """In one sentence, whether its decisions from one input stand here."""
+    if kept.broken:
+        return (
             "By this site's own grades the model does not keep its word here: every photograph is a person's."
         )
-    elif not kept[-1].n:
-        first = "The model decides on no photograph that this site has graded, so it cannot be held against its word."
-    elif not proven(kept):
-        first = (
-            f"Fewer than {FEWEST} of this site's own photographs are referable, too few to see whether the model "
-            "finds those here: it clears nobody, unless it is told to by --clear-unproven."
+    if kept.proven:
+        return "Nothing in this site's own grades shows that the model does not keep its word here."
+    clears = "it clears nobody" + ("." if own.broken else ", unless it is told to by --clear-unproven.")
+    n, low = kept.found.n, kept.found.interval[0]
+    if not kept.graded and not own.left_out:
+        return (
+            "Nothing shows that this model keeps its word on this site's photographs, because its thresholds were "
+            f"fixed on others: {clears} Grade some yourselves, those of {FEWEST} referable patients that it decides "
+            "on among them, and give them with --config or --adapter: it is then held against them."
         )
-    else:
-        first = "Nothing in this site's own grades shows that the model does not keep its word here."
-    told = "; ".join(promise.sentence() for promise in kept if promise.n)
-    return [first, f"Against them: {told}. Photographs that it was trained on flatter it."]
+    if not n:
+        return f"The model decides on no referable patient of this site who could prove it: {clears}"
+    if n < FEWEST:
+        return (
+            f"The model decides on {n} referable patients of this site, fewer than the {FEWEST} that it takes to see "
+            f"whether it finds those here: {clears}"
+        )
+    return (
+        f"Of {n} referable patients of this site that it decides on, the model finds {kept.found.kept}, which may "
+        f"be luck: only {low:.0%} are sure, and {FLOOR:.0%} have to be: {clears}"
+    )
+
+
+def _learnt(own: OwnGrades) -> list[str]:
+    """What is known of the patients that the model may have learnt from; nothing to say where none is graded."""
+    if own.left_out:
+        return [
+            f"{counted(own.left_out, 'graded photograph')} of patients whom runs at this site train or validate on "
+            "are left out of this."
+        ]
+    if own.left_out is None and any(kept.graded for kept in own.inputs):
+        return [
+            "Whether the model was trained on any of these patients cannot be known here, and photographs that it was "
+            "trained on flatter it. With --config, and the site's state beside it, such patients are left out."
+        ]
+    return []
 
 
 def promises(finished: Finished, cases: Sequence[Graded]) -> list[str]:
     """What the operating points of the inputs in use promise, and on how many photographs."""
     task = finished.tasks[0]
-    used = {"image" if case.inputs == ("image",) else "all" for case in cases if case.inputs}
+    used = {case.given for case in cases if case.inputs}
     said, fixed = [], False
     for given in sorted(used):
         points = finished.artefact.calibration.points_of(task, given)
         said += [f"Read from {_INPUTS[given]}: {sentence}" for sentence in _promises(points)]
-        if points is not None:
-            fixed = True
+        fixed = fixed or (points is not None and points.any)
     return said + ([_FLATTERED] if fixed else [])
 
 
@@ -96,8 +128,7 @@ def _share(threshold: Threshold) -> str:
     """The share on the validation photographs with its exact interval (Clopper and Pearson, 1934)."""
     assert threshold.reached is not None
     hits = round(threshold.reached * threshold.n)
-    low = float(beta.ppf(0.025, hits, threshold.n - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(0.975, hits + 1, threshold.n - hits)) if hits < threshold.n else 1.0
+    low, high = interval(hits, threshold.n)
     return f"{threshold.reached:.1%} of {threshold.n} validation photographs (95 % interval {low:.0%} to {high:.0%})"
 
 

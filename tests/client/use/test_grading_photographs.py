@@ -246,8 +246,8 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(
     model: Path, photographs: Path, command: Command
 ) -> None:
     said = command("grade", photographs, "--model", model, "--report", "absent/grade.html")
-    assert said.code == 3
-    assert "could not be written" in said.err
+    assert said.code == 2
+    assert "does not exist" in said.err
     assert not Path("grades.csv").exists()
 
 
