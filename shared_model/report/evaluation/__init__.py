@@ -3,7 +3,7 @@
 It is made where the data is and stays there; whoever makes it picks the photographs by `choosing` and adds them.
 """
 
-from shared_model.report.evaluation.cases import Cases, Found, Mistake, Photograph, Search
+from shared_model.report.evaluation.cases import Cases, Found, Mistake, Photograph, Place, Search
 from shared_model.report.evaluation.choosing import Choice, chosen_searches, hardest
 from shared_model.report.evaluation.page import render
 
@@ -13,6 +13,7 @@ __all__ = [
     "Found",
     "Mistake",
     "Photograph",
+    "Place",
     "Search",
     "chosen_searches",
     "hardest",

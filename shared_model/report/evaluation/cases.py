@@ -30,6 +30,17 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Place:
+    """rank: from 1, in a tie the mean over its orders. tied: how many score the same, itself included; others: those
+    of them that were not looked for.
+    """
+
+    rank: float
+    tied: int = 1
+    others: int = 0
+
+
+@dataclass(frozen=True)
 class Search:
     """A note and its first photographs. name: where the note stands; own, first: places of its own photograph and of
     the first with an equal note; copies: how many photographs have it; gallery: how many were searched.
@@ -38,8 +49,8 @@ class Search:
     note: str
     name: str
     found: Sequence[Found]
-    own: int
-    first: int
+    own: Place
+    first: Place
     copies: int
     gallery: int
 

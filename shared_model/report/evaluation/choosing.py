@@ -15,6 +15,7 @@ from shared_model.metrics.calibration import calibrated
 from shared_model.metrics.grading import Floats
 from shared_model.metrics.predictions import MISSING, Predictions
 from shared_model.records import GRADES
+from shared_model.report.evaluation.cases import Place
 
 SEARCHES, SHOWN, MISTAKES = 6, 5, 10
 
@@ -22,13 +23,13 @@ SEARCHES, SHOWN, MISTAKES = 6, 5, 10
 @dataclass(frozen=True)
 class Choice:
     """A search by positions in the predictions. query: whose note is asked; found: the best photographs in order;
-    own, first: places (from 1) of its own photograph and of the first with an equal note.
+    own, first: places of its own photograph and of the first with an equal note.
     """
 
     query: int
     found: tuple[int, ...]
-    own: int
-    first: int
+    own: Place
+    first: Place
     copies: int
     gallery: int
 
@@ -46,8 +47,10 @@ def chosen_searches(predictions: Predictions, count: int = SEARCHES, shown: int 
         return []
     note = predictions.note[gallery]
     _, asked = np.unique(note, return_index=True)
-    found = [_search(int(query), image @ text[query], note, gallery, shown) for query in asked]
-    found.sort(key=lambda choice: (choice.first, choice.own, choice.query))
+    # Equal vectors are scored once, so that they tie exactly, whatever the order of a product's sums.
+    image, same = np.unique(image, axis=0, return_inverse=True)
+    found = [_search(int(query), (image @ text[query])[same], note, gallery, shown) for query in asked]
+    found.sort(key=lambda choice: (choice.first.rank, choice.own.rank, choice.query))
     steps = np.linspace(0, len(found) - 1, min(count, len(found))).round().astype(int)
     return [found[step] for step in steps]
 
@@ -72,14 +75,23 @@ def _search(
 ) -> Choice:
     best = np.argsort(-scores, kind="stable")[:shown]
     same = note == note[query]
+    alone = np.arange(len(note)) == query
     return Choice(
         query=int(gallery[query]),
         found=tuple(int(gallery[row]) for row in best),
-        own=int((scores > scores[query]).sum()) + 1,
-        first=int((scores > scores[same].max()).sum()) + 1,
+        own=_place(scores, alone),
+        first=_place(scores, same),
         copies=int(same.sum()),
         gallery=len(gallery),
     )
+
+
+def _place(scores: Floats, wanted: NDArray[np.bool_]) -> Place:
+    """Where the first of those wanted comes, on average over the orders that its ties allow."""
+    best = scores[wanted].max()
+    level = scores == best
+    tied, found = int(level.sum()), int((level & wanted).sum())
+    return Place(int((scores > best).sum()) + (tied + 1) / (found + 1), tied, tied - found)
 
 
 def _unit(vectors: NDArray[np.float32]) -> Floats:

@@ -173,19 +173,35 @@ def _matrices(document: Document, task: str) -> list[dict[str, Any]]:
 
 
 def _search(search: Search) -> dict[str, Any]:
-    where = "first" if search.own == 1 else f"as number {search.own:,}"
-    place = f"Its own photograph comes {where} of {search.gallery:,}"
-    if search.copies > 1:
-        place += f"; {search.copies:,} have this note, the first of them number {search.first:,}"
     return {
         "note": search.note,
         "name": search.name,
-        "place": f"{place}.",
+        "place": _place(search),
         "found": [
             _picture(found.photograph) | {"hit": found.hit, "mark": _MARKS.get(found.hit, "")}
             for found in search.found
         ],
     }
+
+
+def _place(search: Search) -> str:
+    """Where a note finds its photograph and its like, and whether it tells them from others at all."""
+    own, first, gallery = search.own, search.first, search.gallery
+    if own.tied == gallery > 1:
+        return f"All {gallery:,} photographs score the same: the search tells nothing, and the order is the table’s."
+    where = "first" if own.rank == 1 else f"as number {_rounded(own.rank)}"
+    said = f"Its own photograph comes {where} of {gallery:,}"
+    if own.tied > 1:
+        said += f", the middle of {own.tied:,} that score the same"
+    if search.copies > 1:
+        said += f"; {search.copies:,} have this note, the first of them number {_rounded(first.rank)}"
+        said += f" on average over {first.tied:,} that score the same" if first.others else ""
+    return f"{said}."
+
+
+def _rounded(rank: float) -> str:
+    """A place of at most one decimal."""
+    return f"{round(rank, 1):,.1f}".removesuffix(".0")
 
 
 def _mistake(mistake: Mistake) -> dict[str, Any]:

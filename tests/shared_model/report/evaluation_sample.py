@@ -18,7 +18,7 @@ from shared_model.metrics import (
     trust,
 )
 from shared_model.records import TASKS
-from shared_model.report.evaluation import Cases, Found, Mistake, Photograph, Search, render
+from shared_model.report.evaluation import Cases, Found, Mistake, Photograph, Place, Search, render
 from tests.shared_model.test_report_sample import SITES, photograph, predictions
 
 RESAMPLES = 40
@@ -70,7 +70,8 @@ def shot(line: int) -> Photograph:
 def cases() -> Cases:
     found = [Found(shot(4), ""), Found(shot(5), "same"), Found(shot(6), "own")]
     mistake = Mistake(shot(9), 4, 0, [0.9, 0.05, 0.03, 0.01, 0.01], "Note: “<b>A scar.</b>”")
-    return Cases([Search("There is a <i>nevus</i>.", "Line 6", found, 3, 2, 7, 180)], {"icdr": [mistake]})
+    search = Search("There is a <i>nevus</i>.", "Line 6", found, Place(3.0), Place(2.0), 7, 180)
+    return Cases([search], {"icdr": [mistake]})
 
 
 def page(

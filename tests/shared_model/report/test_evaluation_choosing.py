@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -27,9 +28,9 @@ def test_a_search_shows_the_nearest_photographs_in_order(made: Predictions) -> N
         scores = {i: float(unit["image"][i] @ unit["text"][choice.query]) for i in noted}
         ranked = sorted(noted, key=lambda i: -scores[i])
         assert list(choice.found) == ranked[:5]
-        assert choice.own == ranked.index(choice.query) + 1
+        assert choice.own.rank == ranked.index(choice.query) + 1
         same = [i for i in noted if made.note[i] == made.note[choice.query]]
-        assert choice.first == min(ranked.index(i) for i in same) + 1
+        assert choice.first.rank == min(ranked.index(i) for i in same) + 1
         assert (choice.copies, choice.gallery) == (len(same), len(noted))
 
 
@@ -37,9 +38,33 @@ def test_searches_run_from_the_best_to_the_worst_and_each_asks_another_note(made
     every = chosen_searches(made, count=10_000)
     few = chosen_searches(made, count=6)
     assert len(every) == len(np.unique(made.note[made.note >= 0]))
-    assert [c.first for c in every] == sorted(c.first for c in every)
+    assert [c.first.rank for c in every] == sorted(c.first.rank for c in every)
     assert (few[0], few[-1]) == (every[0], every[-1])
     assert len({int(made.note[c.query]) for c in few}) == 6
+
+
+def test_a_collapsed_model_finds_nothing_first(made: Predictions) -> None:
+    """Every photograph has one vector, so that no order of them means anything."""
+    image = np.tile(np.float32([0.3, -0.7, 0.1, 0.2]), (len(made), 1))
+    text = np.random.default_rng(0).normal(size=image.shape).astype(np.float32)
+    collapsed = replace(made, embeddings={"unimodal": {"image": image, "text": text}})
+    for choice in chosen_searches(collapsed, count=10_000):
+        assert choice.own.tied == choice.gallery
+        assert choice.own.rank == (choice.gallery + 1) / 2
+        assert choice.first.rank == (choice.gallery + 1) / (choice.copies + 1)
+
+
+def test_a_place_in_a_tie_is_the_mean_over_its_orders() -> None:
+    made = predictions(0.7, seed=4, size=6)
+    image = np.eye(3, dtype=np.float32)[[0, 1, 1, 1, 2, 2]]
+    note, text = np.array([0, 1, 1, 2, 3, 4]), np.tile(np.float32([0.9, 0.5, 0.1]), (6, 1))
+    tied = replace(made, note=note, embeddings={"unimodal": {"image": image, "text": text}})
+    found = {int(note[c.query]): (c.own, c.first) for c in chosen_searches(tied)}
+    assert [found[n][0].rank for n in range(5)] == [1, 3, 3, 5.5, 5.5]
+    orders = np.array(list(permutations([True, True, False])))  # which of the three has note 1
+    first = found[1][1]
+    assert first.rank == pytest.approx(1 + np.mean(orders.argmax(axis=1) + 1))
+    assert (first.tied, first.others) == (3, 1)
 
 
 def test_without_two_notes_or_with_a_vector_that_is_no_number_nothing_is_searched(made: Predictions) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shared_model.metrics import Predictions
-from shared_model.report.evaluation import Cases, render
+from shared_model.report.evaluation import Cases, Place, Search, render
 from shared_model.report.text import share
 from shared_model.report.verdict import with_interval
 from tests.shared_model.report.evaluation_sample import GUARD, cases, evaluated, page
@@ -131,6 +131,21 @@ def test_hits_are_marked_and_what_a_note_says_is_escaped(html: str) -> None:
     assert "&lt;i&gt;nevus" in html
     assert "<b>A scar" not in html
     assert "comes as number 3 of 180; 7 have this note, the first of them number 2" in Page(html).text
+
+
+def test_a_tie_is_called_one() -> None:
+    document, predictions = evaluated()
+
+    def told(own: Place, first: Place, copies: int) -> str:
+        search = Search("A scar.", "Line 6", [], own, first, copies, 180)
+        return Page(render(document, predictions, Cases([search]))).text
+
+    collapsed = told(Place(90.5, 180, 179), Place(22.625, 180, 173), 7)
+    assert "All 180 photographs score the same: the search tells nothing" in collapsed
+    assert "comes first" not in collapsed
+    some = told(Place(4.5, 4, 3), Place(3.6667, 4, 2), 2)
+    assert "comes as number 4.5 of 180, the middle of 4 that score the same" in some
+    assert "the first of them number 3.7 on average over 4 that score the same" in some
 
 
 def test_an_error_shows_what_was_recorded_and_how_sure_the_model_was(html: str) -> None:
