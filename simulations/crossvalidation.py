@@ -109,7 +109,12 @@ class CrossValidation:
         document = self._document({FEDERATED: federated, MAJORITY: floor}, quarantine, notices)
         temperatures = _temperatures(done)
         document |= judgement(
-            federated, [], temperatures, all_passed([one.guard for one in done]), self.config
+            federated,
+            [],
+            temperatures,
+            all_passed([one.guard for one in done]),
+            self.config,
+            image_temperatures=_temperatures(done, "image"),
         )
         page = self._page(document, federated, temperatures, Shown(table, images, lines))
         shutil.rmtree(store)
@@ -176,11 +181,12 @@ def _split(
     return table.assign(split=pd.Series(split, index=table.index, dtype=table["split"].dtype))
 
 
-def _temperatures(done: Sequence[_Tested]) -> dict[str, NDArray[np.float64]]:
+def _temperatures(done: Sequence[_Tested], given: str = "all") -> dict[str, NDArray[np.float64]]:
     """Each photograph's temperature: that of the fold's model, for the tasks that any fold has one for."""
     sizes = [len(one.predictions) for one in done]
-    fitted = {task for one in done for task in one.calibration.temperature}
-    return {task: np.repeat([one.calibration.of(task) for one in done], sizes) for task in sorted(fitted)}
+    of_fold = [one.calibration for one in done]
+    fitted = {t for c in of_fold for t in (c.image_temperature if given == "image" else c.temperature)}
+    return {task: np.repeat([c.of(task, given) for c in of_fold], sizes) for task in sorted(fitted)}
 
 
 def _fold_free(predictions: Predictions) -> Predictions:

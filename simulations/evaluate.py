@@ -80,11 +80,11 @@ def _evaluated(
     site_of = {patient: site for site, patients in parts.items() for patient in patients}
     predictions = _predictions(artefact, tested, images, site_of, progress)
     guard = Judged(artefact.model, artefact.tokenizer, artefact.standardisation, config, images).guard(tested)
-    temperatures = artefact.calibration.temperature
+    temperatures, alone = artefact.calibration.temperature, artefact.calibration.image_temperature
     document = {
         "schema": SCHEMA,
         **_figures(artefact, predictions, sorted(parts)),
-        **judgement(predictions, sorted(parts), temperatures, guard, config),
+        **judgement(predictions, sorted(parts), temperatures, guard, config, image_temperatures=alone),
         "run": _facts(config, split, len(predictions), quarantine, notices),
     }
     if not wanted:

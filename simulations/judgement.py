@@ -81,10 +81,13 @@ def judgement(
     temperatures: Mapping[str, float | Floats],
     guard: Mapping[str, Any],
     config: Config,
+    *,
+    image_temperatures: Mapping[str, float | Floats] | None = None,
 ) -> dict[str, Any]:
     """`trust`, `subgroups`, `guard`, `pooled` and `verdict` of the document.
 
     temperatures: task -> one number, or one a sample where folds have a model each; tasks without one have none.
+    image_temperatures: the same from the photograph alone.
     A guard that failed is an error of the verdict.
     """
     resampling = config.evaluation.resamples, config.evaluation.bootstrap_seed
@@ -92,7 +95,7 @@ def judgement(
         name: site_figures(part, _policy(config)) for name, part in _by_site(predictions, sites).items()
     }
     return {
-        "trust": trust(predictions, temperatures, *resampling),
+        "trust": trust(predictions, temperatures, *resampling, image_temperatures=image_temperatures),
         "subgroups": {task: subgroup_figures(predictions, task, "all", *resampling) for task in TASKS},
         "guard": dict(guard),
         "pooled": pool_figures(messages.items()),

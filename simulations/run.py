@@ -74,7 +74,14 @@ class Run:
         calibration = judged.fit(table[table["split"] == "validation"], prepared.sites)
         guard = judged.guard(table[table["split"] == "test"])
         federated = trained[FEDERATED]["last"]
-        document |= judgement(federated, list(prepared.sites), calibration.temperature, guard, config)
+        document |= judgement(
+            federated,
+            list(prepared.sites),
+            calibration.temperature,
+            guard,
+            config,
+            image_temperatures=calibration.image_temperature,
+        )
         document["run"]["seconds"] = round(time.perf_counter() - started, 1)
         self._write_results(folder, config, prepared, document, workspace, trained, calibration)
         return document

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared_model.metrics.calibration import calibrated, calibration_figures
 from shared_model.metrics.grading import Floats
@@ -44,47 +45,52 @@ def trust(
     temperatures: Mapping[str, float | Floats],
     resamples: int = 1000,
     seed: int = 0,
+    *,
+    image_temperatures: Mapping[str, float | Floats] | None = None,
 ) -> dict[str, Any]:
     """`trust` of the document. temperatures: task -> one number or one a sample (a cross-validation has a model a
-    fold); a task without one has 1, which changes nothing.
+    fold), with all inputs; image_temperatures: from the photograph alone, whose scores are others. A task without
+    one has 1, which changes nothing.
     """
+    alone = image_temperatures or {}
     return {
-        task: _task(predictions, task, temperatures.get(task, 1.0), task in temperatures, (resamples, seed))
+        task: {
+            "temperature": float(np.mean(temperatures.get(task, 1.0))),
+            "fitted": task in temperatures,
+            "calibration": _calibration(predictions, task, temperatures.get(task, 1.0), (resamples, seed)),
+            **_selective(
+                predictions, task, temperatures.get(task, 1.0), alone.get(task, 1.0), (resamples, seed)
+            ),
+        }
         for task in TASKS
     }
 
 
-def _task(
-    predictions: Predictions,
-    task: str,
-    temperature: float | Floats,
-    fitted: bool,
-    resampling: tuple[int, int],
+def _calibration(
+    predictions: Predictions, task: str, temperature: float | Floats, resampling: tuple[int, int]
 ) -> dict[str, Any]:
     resamples, seed = resampling
     return {
-        "temperature": float(np.mean(temperature)),
-        "fitted": fitted,
-        "calibration": {
-            when: calibration_figures(predictions, task, value, resamples=resamples, seed=seed)
-            for when, value in (("before", 1.0), ("after", temperature))
-        },
-        **_selective(predictions, task, temperature, resampling),
+        when: calibration_figures(predictions, task, value, resamples=resamples, seed=seed)
+        for when, value in (("before", 1.0), ("after", temperature))
     }
 
 
 def _selective(
-    predictions: Predictions, task: str, temperature: float | Floats, resampling: tuple[int, int]
+    predictions: Predictions,
+    task: str,
+    temperature: float | Floats,
+    image_temperature: float | Floats,
+    resampling: tuple[int, int],
 ) -> dict[str, Any]:
     truth, raw = predictions.labels(task), predictions.scores(task, "all")
     known = (truth != MISSING) & np.isfinite(raw).all(axis=1)
     if not known.any():
         nothing = dict.fromkeys(("uncertainty", "order_by", "better", "risk_coverage", "referral"))
         return {**nothing, "unavailable": predictions.why_ungraded(task, "all")}
-    here = np.asarray(temperature)[known] if np.ndim(temperature) else temperature
-    probabilities = calibrated(raw[known], here)
+    probabilities = calibrated(raw[known], _of(temperature, known))
     alone = predictions.scores(task, "image")[known]
-    image = calibrated(alone, here) if np.isfinite(alone).all() else None
+    image = calibrated(alone, _of(image_temperature, known)) if np.isfinite(alone).all() else None
     ways = uncertainty(probabilities, image)
     wrong, patients = probabilities.argmax(axis=1) != truth[known], predictions.patient[known]
     figures = area_figures(ways, wrong, patients, *resampling)
@@ -103,3 +109,8 @@ def _selective(
         "referral": [referral(confidence, wrong, patients, level, resampling[1]) for level in LEVELS],
         "unavailable": None,
     }
+
+
+def _of(temperature: float | Floats, known: NDArray[np.bool_]) -> float | Floats:
+    """One number for all, or those of the samples that are known."""
+    return np.asarray(temperature)[known] if np.ndim(temperature) else temperature

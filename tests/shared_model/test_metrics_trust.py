@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from shared_model.metrics import confusion_matrix
+from shared_model.metrics.calibration import calibrated
 from shared_model.metrics.grading import METRICS
+from shared_model.metrics.referral import area
 from shared_model.metrics.subgroups import (
     GAP,
     MINIMUM_PATIENTS,
@@ -50,6 +52,32 @@ def test_an_uncertainty_that_knows_more_is_named_as_better_but_not_taken() -> No
     found = trust(replace(whole, probabilities={**whole.probabilities, "icdr": scores}), {}, 200)["icdr"]
     assert "disagreement" in found["better"]
     assert found["order_by"] == "confidence"
+
+
+def test_the_photograph_alone_is_read_at_its_own_temperature() -> None:
+    """Nothing but the disagreement reads it; a temperature a sample counts for its own sample."""
+    whole = predictions(size=300)
+    sure = np.random.default_rng(5).uniform(0.3, 3, (2, 300))
+    scores = {
+        given: calibrated(whole.scores("icdr", given), one).astype(np.float32)
+        for given, one in zip(("all", "image"), sure, strict=True)
+    }
+    whole = replace(whole, probabilities={**whole.probabilities, "icdr": scores})
+    plain = trust(whole, {"icdr": 0.5}, 20)["icdr"]
+    own = trust(whole, {"icdr": 0.5}, 20, image_temperatures={"icdr": 3.0})["icdr"]
+    each = trust(whole, {"icdr": 0.5}, 20, image_temperatures={"icdr": np.full(300, 3.0)})["icdr"]
+    known = whole.truth["icdr"] >= 0
+    raw = {given: whole.scores("icdr", given)[known] for given in ("all", "image")}
+    ways = uncertainty(calibrated(raw["all"], 0.5), calibrated(raw["image"], 3.0))
+    wrong = raw["all"].argmax(axis=1) != whole.truth["icdr"][known]
+    assert own["uncertainty"]["disagreement"]["aurc"] == pytest.approx(
+        float(area(ways["disagreement"], wrong)[0])
+    )
+    assert own["uncertainty"]["disagreement"] != plain["uncertainty"]["disagreement"]
+    assert own["uncertainty"]["disagreement"] == each["uncertainty"]["disagreement"]
+    assert {k: v for k, v in own.items() if k not in ("uncertainty", "better")} == {
+        k: v for k, v in plain.items() if k not in ("uncertainty", "better")
+    }
 
 
 def test_without_a_photograph_only_prediction_nothing_can_disagree() -> None:

@@ -60,6 +60,7 @@ def render(document: Document, predictions: Predictions, cases: Cases, seed: int
             sections=_SECTIONS,
             tasks=TASKS,
             resamples=run["resamples"],
+            folds=run.get("folds"),
             version=run["package_version"],
             errors=document["verdict"]["errors"],
             notices=[*_about_data(predictions), *document["verdict"]["warnings"], *run["notices"]],

@@ -148,6 +148,14 @@ def test_a_tie_is_called_one() -> None:
     assert "the first of them number 3.7 on average over 4 that score the same" in some
 
 
+def test_pooled_folds_say_that_several_models_are_ranked_together(html: str) -> None:
+    document, predictions = evaluated()
+    document["run"]["folds"] = 5
+    said = "scores of the 5 folds’ models are ranked together"
+    assert said in Page(render(document, predictions, Cases())).text
+    assert "ranked together" not in html
+
+
 def test_an_error_shows_what_was_recorded_and_how_sure_the_model_was(html: str) -> None:
     shown = Page(html).text.replace(" ,", ",")  # emphasis ends before the comma
     assert "Recorded 4, graded 0 at 90 %; the recorded grade got 1 %." in shown
