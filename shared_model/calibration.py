@@ -13,7 +13,8 @@ from typing import Any
 
 from shared_model.errors import DataError
 from shared_model.evaluation.site_figures import INPUTS
-from shared_model.operating_points import OperatingPoints
+from shared_model.evaluation.temperature import GRID
+from shared_model.operating_points import FEWEST, OperatingPoints
 from shared_model.records import TASKS
 from shared_model.statistics.reading import count, number
 
@@ -43,6 +44,19 @@ class Calibration:
     def points_of(self, task: str, given: str) -> OperatingPoints | None:
         """The operating points of a task from an input of INPUTS; None where none were fitted."""
         return self.points.get(task, {}).get(given)
+
+    def why_unfitted(self, task: str, given: str = "all") -> str | None:
+        """Why a task has no temperature from an input, None where it has one."""
+        if task in (self.image_temperature if given == "image" else self.temperature):
+            return None
+        n = self.examples.get(task, 0)
+        if n < FEWEST:
+            return f"not fitted: fewer than {FEWEST} validation photographs with labels ({n})"
+        return "not fitted: no site told of this input"
+
+    def at_edge(self, task: str, given: str = "all") -> bool:
+        """Whether the best temperature is the grid's lowest or highest, so that a better one may lie beyond it."""
+        return self.why_unfitted(task, given) is None and self.of(task, given) in (GRID[0], GRID[-1])
 
     def at(self, points: Points) -> Calibration:
         """The same temperatures with these points."""

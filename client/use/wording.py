@@ -83,10 +83,25 @@ def promises(finished: Finished, cases: Sequence[Graded]) -> list[str]:
     used = {case.given for case in cases if case.inputs}
     said, fixed = [], False
     for given in sorted(used):
+        said.append(f"Read from {_INPUTS[given]}: {_temperature(finished, given)}")
         points = finished.artefact.calibration.points_of(task, given)
         said += [f"Read from {_INPUTS[given]}: {sentence}" for sentence in _promises(points)]
         fixed = fixed or (points is not None and points.any)
     return said + ([_FLATTERED] if fixed else [])
+
+
+def _temperature(finished: Finished, given: str) -> str:
+    """Whether its probabilities mean what they say."""
+    calibration, task = finished.artefact.calibration, finished.tasks[0]
+    why = calibration.why_unfitted(task, given)
+    if why is not None:
+        return f"the probabilities are the model's own, at no temperature ({why})."
+    said = f"the probabilities are at a temperature of {calibration.of(task, given):.2f}"
+    if n := calibration.examples.get(task):
+        said += f", fitted on {counted(n, 'validation photograph')}"
+    if calibration.at_edge(task, given):
+        return f"{said}: the edge of what was tried, so that a better one may lie beyond it."
+    return f"{said}."
 
 
 def _promises(points: OperatingPoints | None) -> list[str]:
