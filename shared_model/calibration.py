@@ -51,7 +51,7 @@ class Calibration:
             return None
         n = self.examples.get(task, 0)
         if n < FEWEST:
-            return f"not fitted: fewer than {FEWEST} validation photographs with labels ({n})"
+            return f"not fitted: fewer than {FEWEST} labelled validation photographs, {n} in all"
         return "not fitted: no site told of this input"
 
     def at_edge(self, task: str, given: str = "all") -> bool:

@@ -115,6 +115,7 @@ class CrossValidation:
             all_passed([one.guard for one in done]),
             self.config,
             image_temperatures=_temperatures(done, "image"),
+            calibrations=[one.calibration for one in done],
         )
         page = self._page(document, federated, temperatures, Shown(table, images, lines))
         shutil.rmtree(store)

@@ -22,6 +22,7 @@ from client.statistics.policy import Policy
 from server.evaluation import fit_points, fit_temperature, pool_figures
 from shared_model.calibration import Calibration
 from shared_model.config import Config
+from shared_model.evaluation import GRID, INPUTS
 from shared_model.metrics.grading import Floats
 from shared_model.metrics.predictions import Predictions
 from shared_model.metrics.subgroups import subgroup_figures
@@ -83,12 +84,14 @@ def judgement(
     config: Config,
     *,
     image_temperatures: Mapping[str, float | Floats] | None = None,
+    calibrations: Sequence[Calibration] = (),
 ) -> dict[str, Any]:
     """`trust`, `subgroups`, `guard`, `pooled` and `verdict` of the document.
 
     temperatures: task -> one number, or one a sample where folds have a model each; tasks without one have none.
     image_temperatures: the same from the photograph alone.
-    A guard that failed is an error of the verdict.
+    calibrations: those of the model, or of every fold's, for what the verdict says of them. A guard that failed is an
+    error of the verdict.
     """
     resampling = config.evaluation.resamples, config.evaluation.bootstrap_seed
     messages = {
@@ -99,7 +102,7 @@ def judgement(
         "subgroups": {task: subgroup_figures(predictions, task, "all", *resampling) for task in TASKS},
         "guard": dict(guard),
         "pooled": pool_figures(messages.items()),
-        "verdict": verdict(guard, temperatures, predictions),
+        "verdict": verdict(guard, temperatures, predictions, calibrations),
     }
 
 
@@ -119,7 +122,10 @@ def all_passed(guards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def verdict(
-    guard: Mapping[str, Any], temperatures: Mapping[str, Any], predictions: Predictions
+    guard: Mapping[str, Any],
+    temperatures: Mapping[str, Any],
+    predictions: Predictions,
+    calibrations: Sequence[Calibration] = (),
 ) -> dict[str, Any]:
     """`verdict` of the document: ok, errors (figures that must not be believed) and warnings, as sentences."""
     errors, warnings = [], []
@@ -134,14 +140,30 @@ def verdict(
     for task in TASKS:
         if (predictions.labels(task) < 0).all():
             warnings.append(f"{task.upper()} is not available: no record has a label.")
-        elif task not in temperatures:
-            warnings.append(
-                f"No temperature was fitted for {task.upper()}: its probabilities are as they are."
-            )
+            continue
+        warnings += _of_temperatures(task, task in temperatures, calibrations)
     broken = int(np.any([predictions.broken(task) for task in predictions.probabilities], axis=0).sum())
     if broken:
         errors.append(f"{broken} of {len(predictions)} photographs have a score that is not a number.")
     return {"ok": not errors, "errors": errors, "warnings": warnings}
+
+
+def _of_temperatures(task: str, fitted: bool, calibrations: Sequence[Calibration]) -> list[str]:
+    """Where probabilities are not calibrated, or perhaps not enough: sentences for a person."""
+    why = sorted({reason for one in calibrations if (reason := one.why_unfitted(task))})
+    told = f" ({'; '.join(why)})" if why else ""
+    said = []
+    if not fitted:
+        said.append(f"No temperature was fitted for {task.upper()}{told}: its probabilities are as they are.")
+    elif why:
+        some = sum(one.why_unfitted(task) is not None for one in calibrations)
+        said.append(f"{some} of {len(calibrations)} models have no temperature for {task.upper()}{told}.")
+    if any(one.at_edge(task, given) for one in calibrations for given in INPUTS):
+        said.append(
+            f"The temperature of {task.upper()} lies at the edge of what was tried ({GRID[0]:g} to {GRID[-1]:g}): a "
+            "better one may lie beyond it, so its probabilities may not mean what they say."
+        )
+    return said
 
 
 def _policy(config: Config) -> Policy:

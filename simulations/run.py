@@ -81,6 +81,7 @@ class Run:
             guard,
             config,
             image_temperatures=calibration.image_temperature,
+            calibrations=[calibration],
         )
         document["run"]["seconds"] = round(time.perf_counter() - started, 1)
         self._write_results(folder, config, prepared, document, workspace, trained, calibration)

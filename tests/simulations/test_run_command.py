@@ -89,7 +89,13 @@ def test_a_run_says_how_far_its_model_can_be_trusted(finished: Path) -> None:
     assert document["verdict"]["errors"] == []
     calibration = json.loads((finished / "model" / "calibration.json").read_text())
     for task in ("icdr", "sdrg"):
-        assert document["trust"][task]["temperature"] == calibration["temperature"][task] > 0
+        # Of fewer than 20 validation photographs no temperature is fitted, and that is said.
+        assert document["trust"][task]["temperature"] == calibration["temperature"].get(task, 1.0) > 0
+        assert document["trust"][task]["fitted"] is (calibration["examples"][task] >= 20)
+        unfitted = any(
+            f"{task.upper()} (not fitted: fewer than 20" in said for said in document["verdict"]["warnings"]
+        )
+        assert unfitted is (calibration["examples"][task] < 20)
         assert set(document["subgroups"][task]) == {"sex", "age", "camera", "eye", "centre"}
     pooled = document["pooled"]
     assert set(pooled["sites"]) == set(SITES)

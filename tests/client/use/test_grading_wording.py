@@ -33,10 +33,10 @@ def test_thresholds_are_said_to_flatter_only_where_there_is_one(
 @pytest.mark.parametrize(
     ("calibration", "words"),
     [
-        (Calibration(), "not fitted: fewer than 20 validation photographs with labels (0)"),
+        (Calibration(), "not fitted: fewer than 20 labelled validation photographs, 0 in all"),
         (
             Calibration({}, {"icdr": 9}),
-            "not fitted: fewer than 20 validation photographs with labels (9)",
+            "not fitted: fewer than 20 labelled validation photographs, 9 in all",
         ),
         (Calibration({"icdr": 2.0}, {"icdr": 90}), "not fitted: no site told of this input"),
         (

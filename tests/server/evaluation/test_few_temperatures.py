@@ -31,10 +31,10 @@ def test_fewer_than_twenty_photographs_give_no_temperature_and_the_reason(size: 
         assert ("icdr" in of) is known
         why = calibration.why_unfitted("icdr", given)
         assert (why is None) is known
-        assert known or why == "not fitted: fewer than 20 validation photographs with labels (19)"
+        assert known or why == "not fitted: fewer than 20 labelled validation photographs, 19 in all"
     said = [warning for warning in warnings(calibration) if "No temperature was fitted for ICDR" in warning]
     assert bool(said) is not known
-    assert known or "(not fitted: fewer than 20 validation photographs with labels (19))" in said[0]
+    assert known or "(not fitted: fewer than 20 labelled validation photographs, 19 in all)" in said[0]
 
 
 def test_twenty_of_several_sites_are_twenty() -> None:
