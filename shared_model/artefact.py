@@ -4,11 +4,13 @@ model.safetensors (trunk and shared tensors; the local decoders are not in it), 
 (preprocessing statistics and the image pipeline's version), parameters.json (kind of every tensor, trunk
 fingerprint, counts, origin of the encoders), tokenizer/ (with the text encoder's shape) and, where they are known,
 calibration.json (temperatures, operating points), held_out.json (how good it was on patients it never saw) and
-privacy.json (what differential privacy promises, of a model trained under it).
+privacy.json (what differential privacy promises, of a model trained under it). calibration.json and held_out.json
+name the SHA-256 of the weights they are of.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass, field
@@ -42,12 +44,14 @@ WEIGHTS, STANDARDISATION, PARAMETERS, TOKENIZER = (
 )
 CALIBRATION = "calibration.json"  # may be absent: the model then answers as it is
 HELD_OUT = "held_out.json"  # may be absent: nobody then knows how good it is
+OF_WEIGHTS = "weights_sha256"  # in both: of which weights they are
 PRIVACY = "privacy.json"  # of a model trained under differential privacy
+_UNTIED = "calibration.json is of an earlier version, which does not say of which weights it is"
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """A loaded model folder; the model has no decoders."""
+    """A loaded model folder; the model has no decoders. sha256: of the file of its weights."""
 
     model: FusionModel
     tokenizer: Tokenizer
@@ -55,6 +59,7 @@ class Artefact:
     standardisation: Standardisation
     calibration: Calibration = field(default_factory=Calibration)
     held_out: HeldOut | None = None
+    sha256: str = ""
 
 
 def count_parameters(objective: Objective) -> dict[str, int]:
@@ -86,11 +91,12 @@ def save_artefact(
         temporary.mkdir(parents=True)
         kept = {name: read_tensors(state[name]) for name in state if kinds[name] != "local"}
         write_tensor_file(temporary / WEIGHTS, kept)
+        weights = weights_digest(temporary)
         write_text(temporary / "config.toml", to_toml(config))
         write_json(temporary / STANDARDISATION, {"image_pipeline": pipeline, **standardisation})
         for name, known in ((CALIBRATION, calibration), (HELD_OUT, held_out)):
             if known is not None:
-                write_json(temporary / name, known.to_dict())
+                write_json(temporary / name, {**known.to_dict(), OF_WEIGHTS: weights})
         if (statement := privacy_statement(config)) is not None:
             write_json(temporary / PRIVACY, statement)
         described = {
@@ -127,18 +133,57 @@ def load_artefact(folder: Path, pipeline: str) -> Artefact:
         )
     model = _model(folder, config)
     _check_trunk(folder, model, config)
+    weights = weights_digest(folder)
+    calibration, held_out = _known(folder, weights)
     return Artefact(
         model,
         load_tokenizer(model, folder / TOKENIZER),
         config,
         Standardisation.from_dict(statistics),
-        _calibration(folder / CALIBRATION),
-        HeldOut.from_dict(_read_json(folder / HELD_OUT)) if (folder / HELD_OUT).exists() else None,
+        calibration,
+        held_out,
+        weights,
     )
 
 
-def _calibration(path: Path) -> Calibration:
-    return Calibration.from_dict(_read_json(path)) if path.exists() else Calibration()
+def weights_digest(folder: Path) -> str:
+    """SHA-256 of a model folder's weights, as their file is."""
+    with (folder / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _known(folder: Path, weights: str) -> tuple[Calibration, HeldOut | None]:
+    """What goes with these weights and no others. Earlier versions did not say which: of theirs the operating points
+    are withheld, and the figures with them, since both would be believed.
+    """
+    calibration, held_out = Calibration(), None
+    if (path := folder / CALIBRATION).exists():
+        message = _read_json(path)
+        calibration = Calibration.from_dict(message)
+        if not _of_these_weights(path, message, weights):
+            calibration = calibration.without_points(_UNTIED)
+    if (path := folder / HELD_OUT).exists():
+        message = _read_json(path)
+        held_out = HeldOut.from_dict(message)
+        if not _of_these_weights(path, message, weights):
+            held_out = None
+    return calibration, held_out
+
+
+def _of_these_weights(path: Path, message: dict[str, Any], found: str) -> bool:
+    """Whether a file says that it is of the weights beside it; False where it says nothing of them. Raises DataError
+    where it is of others.
+    """
+    told = message.get(OF_WEIGHTS)
+    if told is None:
+        return False
+    if told != found:
+        raise DataError(
+            f"{path.name} is not of these weights: it is of {told!s:.12}, they are {found:.12}",
+            where=f"{path}, {path.parent / WEIGHTS}",
+            fix=f"keep the files of one model folder together and copy it again, or remove {path.name}",
+        )
+    return True
 
 
 def _read_json(path: Path) -> dict[str, Any]:

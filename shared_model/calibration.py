@@ -28,13 +28,14 @@ Points = Mapping[str, Mapping[str, OperatingPoints]]  # task -> input of INPUTS
 class Calibration:
     """temperature, image_temperature: task -> a number above 0, for the tasks that one was fitted for, with all inputs
     and from the photograph alone. examples: task -> validation photographs behind them. points: task -> input ->
-    operating points, where any were fitted.
+    operating points, where any were fitted. withheld: why points that were fitted are not here, else None.
     """
 
     temperature: Mapping[str, float] = field(default_factory=dict)
     examples: Mapping[str, int] = field(default_factory=dict)
     image_temperature: Mapping[str, float] = field(default_factory=dict)
     points: Points = field(default_factory=dict)
+    withheld: str | None = None
 
     def of(self, task: str, given: str = "all") -> float:
         """The temperature of a task from an input of INPUTS, 1 where none was fitted."""
@@ -61,6 +62,10 @@ class Calibration:
     def at(self, points: Points) -> Calibration:
         """The same temperatures with these points."""
         return replace(self, points=points)
+
+    def without_points(self, why: str) -> Calibration:
+        """The same temperatures, the points withheld for a reason; unchanged where there are none."""
+        return replace(self, points={}, withheld=why) if self.points else self
 
     def to_dict(self) -> dict[str, Any]:
         """Plain and JSON-serialisable: model/calibration.json."""

@@ -49,16 +49,19 @@ def decide(
     referable: float,
     points: OperatingPoints | None,
     against: Sequence[Reason] = (),
+    withheld: str | None = None,
 ) -> tuple[str, tuple[Reason, ...]]:
     """The decision, one of DECISIONS, and every reason to ask a person.
 
     grade: the most probable one. confidence: of it; referable: probability of grade 2 or above; both calibrated.
     points: of the same task and input, None where the model has none. against: what speaks against the photograph
-    itself. A grade of 2 or above is never cleared; a lower one may be referred, which is the safe side.
+    itself. withheld: why the model's points are not used, where it has some. A grade of 2 or above is never cleared; a
+    lower one may be referred, which is the safe side.
     """
     reasons = list(against)
     if points is None:
-        reasons.append(Reason("uncalibrated", "the model has no operating points for this input"))
+        why = f": {withheld}" if withheld else ""
+        reasons.append(Reason("uncalibrated", f"the model has no operating points for this input{why}"))
         return ASK, tuple(reasons)
     reasons += _unsure(confidence, points)
     side = _side(referable, points)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from client.data.pipeline import PIPELINE_VERSION
-from shared_model.artefact import WEIGHTS, Artefact, load_artefact
+from shared_model.artefact import Artefact, load_artefact
 from shared_model.errors import DataError
 from shared_model.records import TASKS
 
@@ -33,6 +32,4 @@ class Finished:
                 fix="give the model of a run with image among model.inputs",
             )
         counts = artefact.standardisation.class_counts
-        with (folder / WEIGHTS).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(artefact, digest, tuple(task for task in TASKS if sum(counts[task])))
+        return cls(artefact, artefact.sha256, tuple(task for task in TASKS if sum(counts[task])))

@@ -110,10 +110,11 @@ def _graded(
         scores = {name: tuple(values[position].tolist()) for name, values in probabilities.items()}
         numbers = all(np.isfinite(values).all() for values in scores.values())
         if numbers:
-            points = finished.artefact.calibration.points_of(task, said.given[position])
+            calibration = finished.artefact.calibration
+            points = calibration.points_of(task, said.given[position])
             referable = float(referable_score(np.array([scores[task]]))[0])
             grade, confidence = int(np.argmax(scores[task])), max(scores[task])
-            decision, reasons = decide(grade, confidence, referable, points, against)
+            decision, reasons = decide(grade, confidence, referable, points, against, calibration.withheld)
         else:
             decision, reasons = ASK, (*against, Reason("no_number", KINDS["no_number"]))
         yield Graded(

@@ -83,7 +83,7 @@ def document(
         "model": {
             "sha256": finished.sha256,
             "tasks": list(finished.tasks),
-            "calibration": calibration.to_dict(),
+            "calibration": {**calibration.to_dict(), "withheld": calibration.withheld},
             "held_out": None if held_out is None else held_out.to_dict(),
         },
         "summary": summary(cases, patients),

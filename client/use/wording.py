@@ -85,7 +85,8 @@ def promises(finished: Finished, cases: Sequence[Graded]) -> list[str]:
     for given in sorted(used):
         said.append(f"Read from {_INPUTS[given]}: {_temperature(finished, given)}")
         points = finished.artefact.calibration.points_of(task, given)
-        said += [f"Read from {_INPUTS[given]}: {sentence}" for sentence in _promises(points)]
+        withheld = finished.artefact.calibration.withheld
+        said += [f"Read from {_INPUTS[given]}: {sentence}" for sentence in _promises(points, withheld)]
         fixed = fixed or (points is not None and points.any)
     return said + ([_FLATTERED] if fixed else [])
 
@@ -104,7 +105,9 @@ def _temperature(finished: Finished, given: str) -> str:
     return f"{said}."
 
 
-def _promises(points: OperatingPoints | None) -> list[str]:
+def _promises(points: OperatingPoints | None, withheld: str | None) -> list[str]:
+    if points is None and withheld:
+        return [f"the model's operating points are not used, so a person is asked throughout: {withheld}."]
     if points is None:
         return [
             "the model has no operating points, so a person is asked about every photograph; its probabilities were "

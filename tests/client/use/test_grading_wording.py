@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from model_in_use import EASY
 
+from client.use.decision import ASK, decide
 from client.use.grading import Graded
 from client.use.wording import promises
 from shared_model.calibration import Calibration
@@ -50,3 +51,11 @@ def test_probabilities_are_called_calibrated_only_where_a_temperature_was_fitted
     calibration: Calibration, words: str
 ) -> None:
     assert words in said(calibration)
+
+
+def test_points_that_are_withheld_are_said_to_be_and_why() -> None:
+    known = Calibration(points={"icdr": {"image": EASY}}).without_points("nobody knows whose they are")
+    assert "operating points are not used, so a person is asked throughout: nobody knows whose" in said(known)
+    decision, reasons = decide(0, 0.9, 0.0, known.points_of("icdr", "image"), (), known.withheld)
+    assert (decision, [reason.kind for reason in reasons]) == (ASK, ["uncalibrated"])
+    assert "nobody knows whose they are" in reasons[0].text
