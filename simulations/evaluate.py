@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from shared_model.version import PACKAGE_VERSION
 from simulations import withholding
 from simulations.evaluation_page import Shown, check_page, evaluation_page, write_page
 from simulations.judgement import Judged, judgement
+from simulations.partitions import Partition
 from simulations.prepare import deal, read_numbered
 from simulations.run import MAJORITY
+from simulations.trained_on import training_warning
 from simulations.training import FEDERATED
 
 SPLITS = ("test", "all")
@@ -43,8 +45,9 @@ def evaluate_model(
     """The document of metrics.json for one model; sites are the data's own centres.
 
     split: "test" evaluates the patients that a run on this same data set left for testing (the split follows from
-    the model's seed), "all" every record, for data the model never saw. adapter: how to read the folder, where not
-    as the model's own data. report: where to write the page, which shows photographs and stays with the data.
+    the model's seed), "all" every record, for data the model never saw, with a warning that it may have. adapter:
+    how to read the folder, where not as the model's own data. report: where to write the page, which shows photographs
+    and stays with the data.
     """
     if split not in SPLITS:
         raise ConfigError(
@@ -54,43 +57,73 @@ def evaluate_model(
     artefact = load_artefact(folder, PIPELINE_VERSION)
     artefact = replace(artefact, config=_read_by(artefact.config, adapter))
     with tempfile.TemporaryDirectory(prefix="fedfundus-") as workspace:
-        document, page = _evaluated(artefact, data, split, Path(workspace), progress, report is not None)
+        evaluation = _Evaluation(folder, artefact, data, split, Path(workspace), progress)
+        document, predictions, shown = evaluation.execute()
+        page = _page(document, predictions, artefact, shown) if report is not None else ""
     if report is not None:
         write_page(report, page)
     return document
 
 
-def _evaluated(
-    artefact: Artefact, data: Path, split: str, workspace: Path, progress: RunProgress, wanted: bool
-) -> tuple[dict[str, Any], str]:
-    """The document and, if it is wanted, its page, made while the prepared photographs are there."""
-    config = artefact.config
-    table, images, quarantine, notices, lines = read_numbered(
-        data,
-        config,
-        workspace,
-        lambda done, total: progress.update("reading photographs", done, total, unit="files"),
-    )
-    parts = _sites(table, config, images, notices)
-    if split == "test":
-        table = _as_the_run(table, parts, config, notices)
-    tested = table if split == "all" else table[table["split"] == "test"]
-    if tested.empty:
-        raise DataError("there is no test patient", where=str(data), fix="use --split all")
-    site_of = {patient: site for site, patients in parts.items() for patient in patients}
-    predictions = _predictions(artefact, tested, images, site_of, progress)
-    guard = Judged(artefact.model, artefact.tokenizer, artefact.standardisation, config, images).guard(tested)
-    temperatures, alone = artefact.calibration.temperature, artefact.calibration.image_temperature
-    document = {
-        "schema": SCHEMA,
-        **_figures(artefact, predictions, sorted(parts)),
-        **judgement(predictions, sorted(parts), temperatures, guard, config, image_temperatures=alone),
-        "run": _facts(config, split, len(predictions), quarantine, notices),
-    }
-    if not wanted:
-        return document, ""
-    shown, seed = Shown(table, images, lines), config.evaluation.bootstrap_seed
-    return document, evaluation_page(document, predictions, temperatures, shown, seed)
+@dataclass(frozen=True)
+class _Evaluation:
+    """One model on one data folder, its photographs prepared in `workspace`."""
+
+    folder: Path
+    artefact: Artefact
+    data: Path
+    split: str
+    workspace: Path
+    progress: RunProgress
+
+    def execute(self) -> tuple[dict[str, Any], Predictions, Shown]:
+        """The document, and what a page would be made of while the workspace is there."""
+        artefact, config = self.artefact, self.artefact.config
+        table, images, quarantine, notices, lines = read_numbered(
+            self.data, config, self.workspace, self._reading
+        )
+        dealt = _dealt(table, config, images, notices)
+        parts = dealt.sites if dealt else {}
+        warnings = [training_warning(self.folder, table, dealt, config)] if self.split == "all" else []
+        if self.split == "test":
+            table = _as_the_run(table, parts, config, notices)
+        tested = table if self.split == "all" else table[table["split"] == "test"]
+        if tested.empty:
+            raise DataError("there is no test patient", where=str(self.data), fix="use --split all")
+        site_of = {patient: site for site, patients in parts.items() for patient in patients}
+        predictions = _predictions(artefact, tested, images, site_of, self.progress)
+        judged = Judged(artefact.model, artefact.tokenizer, artefact.standardisation, config, images)
+        calibration = artefact.calibration
+        document = {
+            "schema": SCHEMA,
+            **_figures(artefact, predictions, sorted(parts)),
+            **judgement(
+                predictions,
+                sorted(parts),
+                calibration.temperature,
+                judged.guard(tested),
+                config,
+                image_temperatures=calibration.image_temperature,
+                calibrations=[calibration],
+            ),
+            "run": _facts(config, self.split, len(predictions), quarantine, notices),
+        }
+        self._warn(document, warnings)
+        return document, predictions, Shown(table, images, lines)
+
+    def _warn(self, document: dict[str, Any], warnings: list[str]) -> None:
+        """Before any other warning of the verdict, and to whoever waits at the terminal."""
+        document["verdict"]["warnings"][:0] = warnings
+        for warning in warnings:
+            self.progress.say(f"warning: {warning}")
+
+    def _reading(self, done: int, total: int) -> None:
+        self.progress.update("reading photographs", done, total, unit="files")
+
+
+def _page(document: dict[str, Any], predictions: Predictions, artefact: Artefact, shown: Shown) -> str:
+    seed = artefact.config.evaluation.bootstrap_seed
+    return evaluation_page(document, predictions, artefact.calibration.temperature, shown, seed)
 
 
 def _facts(
@@ -154,19 +187,17 @@ def _predictions(
     )
 
 
-def _sites(
-    table: pd.DataFrame, config: Config, images: ImageStore, notices: list[str]
-) -> dict[str, list[str]]:
-    """Site to patients, dealt as the run dealt them; on other data its centres or, without any, nothing."""
+def _dealt(table: pd.DataFrame, config: Config, images: ImageStore, notices: list[str]) -> Partition | None:
+    """Patients dealt to sites as the run dealt them; on other data its centres or, without any, None."""
     try:
         parts = deal(table, images, config)
     except FedFundusError as error:  # other data may have no such centres, cameras or numbers
         notices.append(
             f"These data cannot be dealt to sites as the run's were ({error.what}): figures are over all."
         )
-        return {}
+        return None
     notices.extend(notice for notice in parts.notices if notice not in notices)
-    return parts.sites
+    return parts
 
 
 def _as_the_run(

@@ -20,7 +20,7 @@ from client.inference import guard as guard_module
 from client.inference.predict import predict
 from shared_model.artefact import save_artefact
 from shared_model.calibration import Calibration
-from shared_model.config import Config
+from shared_model.config import Config, load_config
 from shared_model.errors import DataError
 from shared_model.losses import Objective
 from shared_model.metrics.predictions import Predictions
@@ -28,6 +28,9 @@ from shared_model.model import Tokenizer
 from shared_model.progress import RunProgress
 from shared_model.statistics import Standardisation
 from simulations.evaluate import evaluate_model
+from simulations.partitions import describe
+from simulations.prepare import deal, read_records
+from simulations.trained_on import MAY_INCLUDE, PARTITION
 from tests.shared_model.test_metrics_document import keys
 from tests.shared_model.test_report import Page
 
@@ -93,7 +96,9 @@ def test_an_evaluation_says_how_far_it_can_be_trusted(evaluated: Evaluate) -> No
     assert document["guard"]["passed"] is True
     assert document["verdict"]["ok"] is True
     assert document["verdict"]["warnings"] == [
-        "No temperature was fitted for SDRG: its probabilities are as they are."
+        MAY_INCLUDE,
+        "No temperature was fitted for SDRG (not fitted: fewer than 20 labelled validation photographs, 0 in all): "
+        "its probabilities are as they are.",
     ]
     icdr = document["trust"]["icdr"]
     assert (icdr["temperature"], icdr["fitted"], document["trust"]["sdrg"]["fitted"]) == (2.0, True, False)
@@ -159,7 +164,7 @@ def test_without_notes_retrieval_is_not_available_and_the_guard_says_why(evaluat
     assert (found["recall_at_1"], found["n"]) == (None, 0)
     assert found["unavailable"] == "fewer than two records have a note"
     assert document["guard"]["ran"] is False
-    assert "The leak guard did not run" in document["verdict"]["warnings"][0]
+    assert "The leak guard did not run" in document["verdict"]["warnings"][1]
     assert document["models"]["federated"]["all"]["icdr"]["by_input"]["note"]["unavailable"] == (
         "no record has this input"
     )
@@ -193,3 +198,35 @@ def test_no_test_patient_and_another_architecture_are_refused_by_name(
     (other / "config.toml").write_text(text.replace("joint = 32", "joint = 16"))
     with pytest.raises(DataError, match="another architecture"):
         evaluate_model(other, data_folder, "all", RunProgress(Console(file=io.StringIO())))
+
+
+def test_every_record_may_hold_patients_that_the_model_was_trained_on_and_all_three_say_so(
+    model_folder: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    screen, page = io.StringIO(), tmp_path / "eval.html"
+
+    def warned(folder: Path, split: str = "all") -> list[str]:
+        found = evaluate_model(folder, data_folder, split, RunProgress(Console(file=screen)), report=page)
+        warnings: list[str] = found["verdict"]["warnings"]
+        return warnings
+
+    assert warned(model_folder)[0] == MAY_INCLUDE
+    assert "may include patients the model was trained on" in " ".join(screen.getvalue().split())
+    assert MAY_INCLUDE in Page(page.read_text("utf-8")).text
+    run = tmp_path / "run"
+    shutil.copytree(model_folder, run / "model")
+    config = load_config(file=run / "model" / "config.toml")
+    table, images, *_ = read_records(data_folder, config, tmp_path)
+    counts = describe(table, deal(table, images, config))
+    (run / PARTITION).write_text(json.dumps(counts))
+    trained = table.loc[table["split"] == "train", "patient_id"].nunique()
+    said = warned(run / "model")[0]
+    assert "include patients the model was trained on" in said
+    assert f"of whose 40 patients it was trained on {trained} " in said
+    assert said in Page(page.read_text("utf-8")).text
+    assert not any("trained on" in warning for warning in warned(run / "model", "test"))
+    next(iter(counts["sites"].values()))["notes"] += 1  # another data set of as many patients
+    (run / PARTITION).write_text(json.dumps(counts))
+    assert warned(run / "model")[0] == MAY_INCLUDE
+    (run / PARTITION).write_text("[")
+    assert warned(run / "model")[0] == MAY_INCLUDE

@@ -126,6 +126,9 @@ def test_another_data_set_is_read_whole(unequal: Path, synthetic: Path, command:
     again = json.loads(shown.out)
     assert again["models"]["federated"]["moema"]["icdr"]["by_input"]["note"]["n"] > 0
     assert not any("made to do without" in notice for notice in again["run"]["notices"])
+    counted = json.loads((unequal / "partition.json").read_text())["sites"].values()
+    trained = sum(site["patients"]["train"] for site in counted)
+    assert f"it was trained on {trained} and" in again["verdict"]["warnings"][0]
 
 
 @pytest.mark.parametrize(
