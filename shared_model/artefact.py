@@ -80,9 +80,7 @@ def save_artefact(
     calibration: Calibration | None = None,
     held_out: HeldOut | None = None,
 ) -> None:
-    """Write the folder whole or not at all; an existing one is replaced. calibration: None for a model as it is.
-    held_out: None where it was not evaluated.
-    """
+    """Write the folder whole or not at all; an existing one is replaced. calibration, held_out: None if unknown."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     kinds = parameter_kinds(objective)
