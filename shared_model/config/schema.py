@@ -1,7 +1,8 @@
 """The configuration's keys, their types, bounds and defaults.
 
 The defaults are the source paper's values wherever it states one, but for the loss weighting (docs/results.md);
-presets (TOML files beside this one) and the user override them. Every object is frozen: a run cannot drift from what was written beside its result.
+presets (TOML files beside this one) and the user override them. Every object is frozen: a run cannot drift from
+what was written beside its result.
 """
 
 from __future__ import annotations
