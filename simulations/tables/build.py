@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from shared_model.config.variants import variant_named
 from simulations.experiments import Experiment, Result
-from simulations.tables.cells import Cell, as_models, cell
+from simulations.tables.cells import Cell, Model, as_models, cell
 from simulations.tables.contents import CONTENTS, Column, Contents
 from simulations.tables.table import Row, Table
 
@@ -63,8 +63,7 @@ def _guarded(contents: Contents, results: Results) -> list[str]:
 def _row(contents: Contents, name: str, mode: str, results: Results) -> Row:
     seeds = sorted({one.seed for one in results})
     by_seed = [as_models([r for one, r in results.items() if one.seed == seed]) for seed in seeds]
-    by_seed = [models for models in by_seed if models]
-    failed = next((result.failed for result in results.values() if result.failed), "")
+    failed = "; ".join(dict.fromkeys(result.failed for result in results.values() if result.failed))
     untrained = all(one.config.federation.rounds == 0 for one in results)
     weights = _weights(results)
     if untrained:
@@ -76,7 +75,7 @@ def _row(contents: Contents, name: str, mode: str, results: Results) -> Row:
     return Row(labels, cells, failed)
 
 
-def _cells(column: Column, name: str, by_seed: Sequence[Sequence[Mapping[str, object]]]) -> tuple[Cell, ...]:
+def _cells(column: Column, name: str, by_seed: Sequence[Sequence[Model]]) -> tuple[Cell, ...]:
     if column.printed is not None:
         return _printed(column, name)
     return tuple(cell(part, by_seed) for part in column.parts)

@@ -1,7 +1,8 @@
 """One figure of one row over its seeds: the mean and an interval, or why there is none.
 
-With one seed the interval is the one over patients that the figure came with; with more it is Student's over seeds,
-which is wide for three, as it should be.
+A model that failed has no figure; the mean is then of the others, and says of how many of how many. With one seed the
+interval is the one over patients that the figure came with; with more it is Student's over seeds, which is wide for
+three, as it should be.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from shared_model.metrics.summary import NOT_AVAILABLE
 from simulations.experiments import Result
 from simulations.tables.contents import Part
 
+Model = Mapping[str, Any] | None  # None: it failed
+
 
 @dataclass(frozen=True)
 class Cell:
     """value: the mean over seeds; interval: 95 %; seeds: what each seed gave. share: shown in percent; digits: of the
-    text, None for two of a share below 10 % and one above.
+    text, None for two of a share below 10 % and one above. models: how many of how many the value is of, None where
+    that means nothing; several: whether a seed has several models (each site's own).
     """
 
     name: str
@@ -32,6 +36,19 @@ class Cell:
     seeds: tuple[float | None, ...] = ()
     share: bool = False
     digits: int | None = None
+    models: tuple[int, int] | None = None
+    several: bool = False
+
+    def partly(self) -> str:
+        """`2 of 3 seeds` where not every model has the figure; "" where every one has, or none."""
+        if self.value is None or self.models is None or self.models[0] == self.models[1]:
+            return ""
+        known, asked = self.models
+        if self.several:
+            return f"{known} of {asked} models"
+        return f"{known} of {asked} seeds" + (
+            ", interval over patients" if known == 1 and self.interval else ""
+        )
 
     def text(self) -> str:
         """As people read it, without the percent sign: `1.24 [0.83, 1.65]`."""
@@ -49,23 +66,30 @@ class Cell:
     def document(self) -> dict[str, Any]:
         """For tables.json: fractions, not percent."""
         interval = list(self.interval) if self.interval else None
-        return {"name": self.name, "value": self.value, "interval": interval, "seeds": list(self.seeds)}
+        found: dict[str, Any] = {"name": self.name, "value": self.value, "interval": interval}
+        models = list(self.models) if self.models else None
+        return {**found, "seeds": list(self.seeds), "models": models}
 
 
-def cell(part: Part, by_seed: Sequence[Sequence[Mapping[str, Any]]]) -> Cell:
-    """by_seed: for each seed the models of the row (one, or each site's own), as {"figures": …, "majority": …}."""
-    seeds = [_mean([_value(part, model) for model in models]) for models in by_seed]
+def cell(part: Part, by_seed: Sequence[Sequence[Model]]) -> Cell:
+    """by_seed: for each seed the models of the row (one, or each site's own), as `as_models` gives them."""
+    values = [[_value(part, model) for model in models] for models in by_seed]
+    seeds = tuple(_mean(of_seed) for of_seed in values)
+    every = [value for of_seed in values for value in of_seed]
     known = [value for value in seeds if value is not None]
+    models = sum(value is not None for value in every), len(every)
+    several = any(len(of_seed) > 1 for of_seed in values)
     if not known:
-        return Cell(part.name, None, seeds=tuple(seeds), share=part.share)
-    only = by_seed[0][0] if len(by_seed) == 1 and len(by_seed[0]) == 1 else None
-    interval = _own_interval(part, only) if only is not None else _bounded(part, over_seeds(known))
-    return Cell(part.name, float(np.mean(known)), interval, tuple(seeds), part.share)
+        return Cell(part.name, None, None, seeds, part.share, models=models, several=several)
+    only = next((m for of_seed in by_seed for m in of_seed if _value(part, m) is not None), None)
+    single = len(known) == 1 and not several
+    interval = _own_interval(part, only) if single and only else _bounded(part, over_seeds(known))
+    return Cell(part.name, float(np.mean(known)), interval, seeds, part.share, models=models, several=several)
 
 
-def as_models(results: Sequence[Result]) -> list[Mapping[str, Any]]:
-    """What `cell` reads of results that were not failures."""
-    return [{"figures": r.figures(), "majority": r.majority()} for r in results if not r.failed]
+def as_models(results: Sequence[Result]) -> list[Model]:
+    """What `cell` reads of results: {"figures": …, "majority": …}, None for a failure."""
+    return [None if r.failed else {"figures": r.figures(), "majority": r.majority()} for r in results]
 
 
 def over_seeds(values: Sequence[float]) -> tuple[float, float] | None:
@@ -85,7 +109,9 @@ def look_up(document: Mapping[str, Any], path: str) -> Any:
     return found
 
 
-def _value(part: Part, model: Mapping[str, Any]) -> float | None:
+def _value(part: Part, model: Model) -> float | None:
+    if model is None:
+        return None
     found = look_up(model[part.of], part.path)
     if not part.over or found is None:
         return None if found is None else float(found)

@@ -14,7 +14,9 @@ ROMAN = ("", "I", "II", "III", "IV", "V", "VI")
 
 @dataclass(frozen=True)
 class Row:
-    """labels: model, how it was trained, weights; cells: of each column, in parts; missing: why there are none."""
+    """labels: model, how it was trained, weights; cells: of each column, in parts; missing: why there are none,
+    or none of some seeds.
+    """
 
     labels: tuple[str, ...]
     cells: tuple[tuple[Cell, ...], ...]
@@ -67,7 +69,18 @@ def _row_document(headings: Sequence[str], row: Row) -> dict[str, Any]:
 
 
 def _joined(cells: Sequence[Cell], missing: str) -> str:
-    """`1.2 / 5.0`; one word where no part is known; a dash where the paper gives nothing."""
+    """`1.2 / 5.0`; one word where no part is known; a dash where the paper gives nothing. Parts of which some models
+    have no figure say so, once where it is the same of all.
+    """
     if all(cell.value is None for cell in cells):
         return f"{NOT_AVAILABLE} ({missing})" if missing else NOT_AVAILABLE if cells else "–"
-    return " / ".join("–" if cell.value is None else cell.text() for cell in cells)
+    texts = ["–" if cell.value is None else cell.text() for cell in cells]
+    partly = [cell.partly() for cell in cells]
+    if len(set(partly)) == 1:
+        return " / ".join(texts) + _of(partly[0], missing)
+    return " / ".join(text + _of(one, missing) for text, one in zip(texts, partly, strict=True))
+
+
+def _of(partly: str, why: str) -> str:
+    """` (2 of 3 seeds: why)`; nothing where all have the figure."""
+    return f" ({partly}: {why})" if partly and why else f" ({partly})" if partly else ""

@@ -42,6 +42,19 @@ def test_each_site_alone_is_their_mean_and_absent_figures_stay_absent() -> None:
     assert cell(Part("m", "icdr.kappa", "majority", share=False), [[model(0.2)]]).value == 0.0
 
 
+def test_a_mean_over_some_of_the_models_says_of_how_many() -> None:
+    found = cell(KAPPA, [[model(0.2)], [None], [model(0.4)]])
+    assert (found.value, found.seeds, found.models) == (pytest.approx(0.3), (0.2, None, 0.4), (2, 3))
+    assert found.partly() == "2 of 3 seeds"
+    assert cell(KAPPA, [[model(0.2)], [model(None)], [model(0.4)]]).partly() == "2 of 3 seeds"
+    last = cell(KAPPA, [[None], [model(0.2)], [None]])
+    assert (last.interval, last.partly()) == ((0.1, 0.3), "1 of 3 seeds, interval over patients")
+    sites = cell(KAPPA, [[model(0.2), model(0.4)], [model(0.3), None]])
+    assert (sites.value, sites.partly()) == (pytest.approx(0.3), "3 of 4 models")
+    assert cell(KAPPA, [[None], [None]]).text() == "not available"
+    assert [cell(KAPPA, models).partly() for models in ([[None]], [[model(0.2)]])] == ["", ""]
+
+
 def test_shares_are_percentages_and_ratios_are_of_one_model() -> None:
     assert cell(RECALL, [[model(recall=0.0123)]]).text() == "1.23"
     assert cell(RECALL, [[model(recall=0.5)]]).text() == "50.0"
