@@ -82,7 +82,11 @@ def tiles(document: Document) -> list[dict[str, str]]:
     icdr = document["models"]["federated"][EVERY_SITE]["icdr"]
     found = document["models"]["federated"][EVERY_SITE]["retrieval"]["unimodal"]["text_to_image"]
     ceiling = found["share_of_ceiling_at_10"]
-    after = document["trust"]["icdr"]["calibration"]["after"]
+    trust = document["trust"]["icdr"]
+    after, at = (
+        trust["calibration"]["after"],
+        "at its temperature" if trust["fitted"] else "as the model says",
+    )
     shown = [
         ("ICDR kappa, all inputs", views.cell(figure(icdr)), "notes with the grade masked"),
         (
@@ -91,7 +95,7 @@ def tiles(document: Document) -> list[dict[str, str]]:
             "the photograph and nothing else",
         ),
         ("Referable, AUROC", views.cell(figure(icdr["referable"], "auroc")), "ICDR 2 and above, all inputs"),
-        ("Calibration error", views.cell(figure(after, "ece")), "ICDR, at its temperature"),
+        ("Calibration error", views.cell(figure(after, "ece")), f"ICDR, {at}"),
         ("Retrieval, R@10", _share(found["recall_at_10"]), _of_ceiling(ceiling)),
     ]
     return [
