@@ -64,10 +64,11 @@ def test_no_model_is_trained_on_a_patient_it_is_tested_on(
     assert figures["icdr"]["n"] == usable
     # No gallery holds the vectors of several models.
     assert figures["retrieval"]["unimodal"]["text_to_image"]["recall_at_1"] is None
-    # The guard ran on every fold's model, and every fold has a temperature of its own.
+    # The guard ran on every fold's model; eight validation photographs a fold are too few for a temperature.
     assert document["guard"]["passed"] is True
     assert document["verdict"]["ok"] is True
-    assert document["trust"]["icdr"]["fitted"] is True
+    assert document["trust"]["icdr"]["fitted"] is False
+    assert any("not fitted: fewer than 20" in warning for warning in document["verdict"]["warnings"])
     assert document["pooled"]["icdr"]["all"]["confusion"] == figures["icdr"]["confusion"]
     assert any("split.csv is not used" in notice for notice in document["run"]["notices"])
     assert {path.name for path in out.iterdir()} == {"metrics.json", "config.toml", "quarantine.csv"}
