@@ -88,7 +88,7 @@ def read_node_key(text: str, where: str) -> PublicKey:
     """A node's public key as one OpenSSH line. Raises DataError."""
     try:
         key: PublicKeyTypes | object = serialization.load_ssh_public_key(text.encode("utf-8"))
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError):  # the last of a compressed point
         key = None
     return p384(key, where)
 

@@ -13,7 +13,7 @@ from kit_makers import FEDERATION, NOW, accept, ask, contents, make
 
 from deploy.kits.install import install
 from deploy.kits.verify import verify
-from deploy.pki.keys import new_key, public_openssh
+from deploy.pki.keys import new_key, public_openssh, read_node_key
 from deploy.pki.requests import Request, checked, make_request, read_request, to_bytes
 from deploy.provision import Workplace, revoke
 from shared_model.errors import DataError
@@ -191,6 +191,14 @@ def test_one_changed_character_is_never_certified_as_something_else(
         original = checked(request, "")
         assert proven.public_key == original.public_key
         assert proven.node_key == original.node_key
+
+
+def test_a_node_key_that_claims_a_compressed_point_is_refused_in_words(place: Workplace) -> None:
+    kind, encoded = (own(place).node_key or "").split()[:2]
+    raw = bytearray(base64.b64decode(encoded))
+    raw[-97] = 2  # the point's first byte, 4 where it is whole
+    with pytest.raises(DataError, match="no public key on P-384"):
+        read_node_key(f"{kind} {base64.b64encode(bytes(raw)).decode()}", "request.json")
 
 
 _made: list[Request] = []
