@@ -212,7 +212,7 @@ def test_a_finished_model_is_judged_by_sums_in_three_answers(
     worker, _ = hospital("paulista", policy="minimum_cell = 3")
     told = finished_model(small_config(), worker)
     losses = worker.temperature(Payload(**told)).fields["temperature"]
-    calibration = fit_temperature([losses] * 4)  # one site's validation photographs are too few for a temperature
+    calibration = fit_temperature([losses] * 4)  # one site alone has too few photographs for a temperature
     assert set(calibration.temperature) == set(calibration.image_temperature) == {"icdr", "sdrg"}
     asking = Payload(told["arrays"], told["fields"] | {"calibration": calibration.to_dict()})
     scores = worker.scores(asking).fields["scores"]
