@@ -7,6 +7,7 @@ unseen set. No claim rests on it; it says how far the claimed figures carry to n
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from simulations.dirt.notes_second_en import HARMLESS_EN_SECOND, WITH_EN_SECOND
@@ -14,6 +15,7 @@ from simulations.dirt.notes_second_pt import HARMLESS_PT_SECOND, WITH_PT_SECOND
 from simulations.dirt.people_second import KINDS, Fields, fields
 from simulations.dirt.site import Generator
 
+Template = tuple[str, str]  # text, language
 FIELD = re.compile(r"\{(\w+)\}")
 WITH = tuple((text, "English") for text in WITH_EN_SECOND) + tuple(
     (text, "Portuguese") for text in WITH_PT_SECOND
@@ -44,12 +46,23 @@ class Note:
 
 def second_notes(count: int, random: Generator) -> list[Note]:
     """So many notes, every other one with an identifier, and every template as often as any other but for one."""
-    with_order, harmless_order = random.permutation(len(WITH)), random.permutation(len(HARMLESS))
+    return dealt(count, WITH, HARMLESS, filled, random)
+
+
+def dealt(
+    count: int,
+    telling: Sequence[Template],
+    harmless: Sequence[Template],
+    fill: Callable[[str, str, Generator], Note],
+    random: Generator,
+) -> list[Note]:
+    """The notes of `telling` and `harmless` templates in turn, each set in an order of its own."""
+    telling_order, harmless_order = random.permutation(len(telling)), random.permutation(len(harmless))
     notes = []
     for number in range(count):
-        templates, order = (HARMLESS, harmless_order) if number % 2 else (WITH, with_order)
+        templates, order = (harmless, harmless_order) if number % 2 else (telling, telling_order)
         template, language = templates[int(order[number // 2 % len(order)])]
-        notes.append(filled(template, language, random))
+        notes.append(fill(template, language, random))
     return notes
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from simulations.dirt.notes_second import Note, Planted
+from simulations.dirt.notes_second import Note, Planted, dealt
 from simulations.dirt.notes_third_en import HARMLESS_EN_THIRD, WITH_EN_THIRD
 from simulations.dirt.notes_third_pt import HARMLESS_PT_THIRD, WITH_PT_THIRD
 from simulations.dirt.numbers_third import seen
@@ -40,13 +40,7 @@ LABELS = frozenset({
 
 def third_notes(count: int, random: Generator) -> list[Note]:
     """So many notes, every other one with an identifier, and every template as often as any other but for one."""
-    with_order, harmless_order = random.permutation(len(WITH)), random.permutation(len(HARMLESS))
-    notes = []
-    for number in range(count):
-        templates, order = (HARMLESS, harmless_order) if number % 2 else (WITH, with_order)
-        template, language = templates[int(order[number // 2 % len(order)])]
-        notes.append(filled(template, language, random))
-    return notes
+    return dealt(count, WITH, HARMLESS, filled, random)
 
 
 def filled(template: str, language: str, random: Generator) -> Note:
