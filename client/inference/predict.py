@@ -86,7 +86,7 @@ def _predictions(
 
 def _batch_outputs(model: FusionModel, batch: Batch, mask_notes: bool) -> dict[str, Tensor]:
     graded = {
-        "image": model.embed_image(batch.image),
+        "image": model.embed_image(batch.image, batch.image_trunk),
         "text": model.embed_text(batch.masked_note if mask_notes else batch.note),
         "structured": model.embed_structured(batch.structured),
     }

@@ -37,7 +37,7 @@ def validate(
     for start in range(0, len(rows), batch_size):
         batch = dataset.batch(rows[start : start + batch_size])
         embedded = {
-            "image": objective.model.embed_image(batch.image),
+            "image": objective.model.embed_image(batch.image, batch.image_trunk),
             "text": objective.model.embed_text(
                 batch.masked_note if objective.config.mask_notes else batch.note
             ),

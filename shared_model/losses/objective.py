@@ -32,6 +32,7 @@ class Batch:
     structured: Tensor  # (B, 6)
     present: dict[str, Tensor]  # modality -> (B,) bool
     labels: dict[str, Tensor]  # task -> (B,) int64, -1 where missing
+    image_trunk: Tensor | None = None  # (B, T, encoder width), what the frozen part gives of `image` if known
 
 
 class Objective(nn.Module):
@@ -58,7 +59,7 @@ class Objective(nn.Module):
 
         keep: modality to (B,) bool, modality dropout of the grading pass.
         """
-        image = self.model.embed_image(batch.image)
+        image = self.model.embed_image(batch.image, batch.image_trunk)
         graded = self._embed_rest(batch, image, batch.masked_note if self.config.mask_notes else batch.note)
         present = {name: batch.present[name] & _kept(keep, name, batch) for name in MODALITIES}
         losses: dict[str, Tensor] = {}

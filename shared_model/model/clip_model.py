@@ -67,8 +67,8 @@ class ClipModel(FusionModel):
         if report["missing_keys"]:
             raise _misfit(f"{len(report['missing_keys'])} tensors missing", folder)
 
-    def embed_image(self, image: Tensor) -> Tokens:
-        """Standardised photographs (B, 3, S, S) to their embedding (B, 1, width)."""
+    def embed_image(self, image: Tensor, trunk: Tensor | None = None) -> Tokens:
+        """Standardised photographs (B, 3, S, S) to their embedding (B, 1, width); its towers have no trunk apart."""
         return _one(self.clip.get_image_features(pixel_values=image).pooler_output)
 
     def embed_text(self, text: TextBatch) -> Tokens:

@@ -24,10 +24,14 @@ from shared_model.records import GRADES, MODALITIES, TASKS
 
 
 class TextBatch(NamedTuple):
-    """Token ids and their mask (1 = token, 0 = padding), both (B, L) int64."""
+    """Token ids and their mask (1 = token, 0 = padding), both (B, L) int64.
+
+    trunk: what the text encoder's frozen part gives of them (B, L, encoder width), where that is known already.
+    """
 
     ids: Tensor
     mask: Tensor
+    trunk: Tensor | None = None
 
 
 class Tokens(NamedTuple):
@@ -109,18 +113,26 @@ class FusionModel(nn.Module):
         """A zero that depends on the trained parameters: the loss of a batch that supports none."""
         return torch.stack([parameter.sum() for parameter in self.heads.parameters()]).sum() * 0
 
-    def embed_image(self, image: Tensor) -> Tokens:
-        """Standardised photographs (B, 3, S, S) to projected tokens (B, 1 + (S/16)**2, width)."""
+    def embed_image(self, image: Tensor, trunk: Tensor | None = None) -> Tokens:
+        """Standardised photographs (B, 3, S, S) to projected tokens (B, 1 + (S/16)**2, width).
+
+        trunk: what the image encoder's frozen part gives of them, where that is known already.
+        """
         if self.image_encoder is None or self.image_projection is None:
             return self._unread(image)
-        tokens = self.image_projection(self.image_encoder(image)) + self.modality_type["image"]
+        hidden = self.image_encoder(image) if trunk is None else self.image_encoder.finish(trunk)
+        tokens = self.image_projection(hidden) + self.modality_type["image"]
         return Tokens(tokens, torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device))
 
     def embed_text(self, text: TextBatch) -> Tokens:
         """Notes (B, L) to projected tokens (B, min(L, 1 + kept), width)."""
         if self.text_encoder is None or self.text_projection is None:
             return self._unread(text.ids)
-        hidden = self.text_encoder(text.ids, text.mask)
+        hidden = (
+            self.text_encoder.finish(text.trunk, text.mask)
+            if text.trunk is not None
+            else self.text_encoder(text.ids, text.mask)
+        )
         tokens = self.text_projection(hidden) + self.modality_type["text"]
         return Tokens(tokens, text.mask[:, : tokens.shape[1]] == 0)
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import timm
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -68,15 +69,53 @@ class ImageEncoder(nn.Module):
             if self.convolutional:
                 stem = ConvolutionalStem(self.width).to(memory_format=torch.channels_last)
                 cast(Any, self.vit.patch_embed).proj = stem
-        embedding = [self.vit.patch_embed, self.vit.cls_token, self.vit.pos_embed]
-        freeze_blocks(embedding, self.vit.blocks, config.frozen_blocks, key="model.image.frozen_blocks")
+        vit = self.vit
+        embedding = [vit.patch_embed, vit.cls_token, vit.pos_embed, getattr(vit, "norm_pre", None)]
+        self._frozen = freeze_blocks(
+            embedding, self.vit.blocks, config.frozen_blocks, key="model.image.frozen_blocks"
+        )
+        self._trunk_blocks = config.frozen_blocks if _runs_block_by_block(self.vit) else 0
+
+    @property
+    def has_trunk(self) -> bool:
+        """Whether the frozen part can run apart from the rest."""
+        return self._trunk_blocks > 0
+
+    def train(self, mode: bool = True) -> ImageEncoder:
+        """As nn.Module.train, but for the frozen part."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, S, S) to (B, 1 + (S/16)**2, width)."""
+        if self.has_trunk:
+            return self.finish(self.trunk(image))
         if self.convolutional:  # a third faster on CPUs
             image = image.contiguous(memory_format=torch.channels_last)
         tokens: Tensor = self.vit.forward_features(image)
         return tokens
+
+    @torch.no_grad()
+    def trunk(self, image: Tensor) -> Tensor:
+        """(B, 3, S, S) to the features (B, 1 + (S/16)**2, width) that leave the last frozen block."""
+        if self.convolutional:
+            image = image.contiguous(memory_format=torch.channels_last)
+        vit = self.vit
+        tokens = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(image))))
+        found: Tensor = vit.blocks[: self._trunk_blocks](tokens)
+        return found
+
+    def finish(self, features: Tensor) -> Tensor:
+        """What `trunk` gave, through the blocks that are trained: tokens of the same shape."""
+        tokens: Tensor = self.vit.norm(self.vit.blocks[self._trunk_blocks :](features))
+        return tokens
+
+
+def _runs_block_by_block(vit: Any) -> bool:
+    """Whether timm's own vision transformer runs here; families that change its forward pass are run whole."""
+    return getattr(type(vit), "forward_features", None) is VisionTransformer.forward_features
 
 
 def _create(config: ImageEncoderConfig) -> Any:

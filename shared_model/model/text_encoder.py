@@ -8,8 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, BertConfig, BertModel
+from transformers.masking_utils import create_bidirectional_mask
 
 from shared_model.config.schema import DEFAULT_TEXT_HEADS, TextEncoderConfig
 from shared_model.errors import ConfigError
@@ -30,17 +32,52 @@ class TextEncoder(nn.Module):
             self.vocabulary = int(self.encoder.config.vocab_size)
         self.kept = 1 + config.kept_tokens
         embeddings = getattr(self.encoder, "embeddings", None)
-        freeze_blocks(
+        self._frozen = freeze_blocks(
             [], _layers(self.encoder, config.name), config.frozen_blocks, key="model.text.frozen_blocks"
         )
+        split = isinstance(self.encoder, BertModel) and config.freeze_embeddings
+        self._trunk_blocks = config.frozen_blocks if split else 0
         if config.freeze_embeddings and embeddings is not None:
-            for parameter in embeddings.parameters():
-                parameter.requires_grad_(False)
+            embeddings.requires_grad_(False)
+            self._frozen.append(embeddings)
+
+    @property
+    def has_trunk(self) -> bool:
+        """Whether the frozen part can run apart from the rest: in a BERT whose embeddings are frozen too."""
+        return self._trunk_blocks > 0
+
+    def train(self, mode: bool = True) -> TextEncoder:
+        """As nn.Module.train, but for the frozen part."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """(B, L) twice to (B, min(L, 1 + kept_tokens), width)."""
+        if self.has_trunk:
+            return self.finish(self.trunk(ids, mask), mask)
         hidden: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         return hidden[:, : self.kept]
+
+    @torch.no_grad()
+    def trunk(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """(B, L) twice to the features (B, L, width) that leave the last frozen layer."""
+        hidden: Tensor = self.encoder.embeddings(input_ids=ids)
+        return self._layers(hidden, mask, 0, self._trunk_blocks)
+
+    def finish(self, features: Tensor, mask: Tensor) -> Tensor:
+        """What `trunk` gave (B, L, width), through the trained layers: (B, min(L, 1 + kept_tokens), width)."""
+        layers = len(self.encoder.encoder.layer)
+        return self._layers(features, mask, self._trunk_blocks, layers)[:, : self.kept]
+
+    def _layers(self, hidden: Tensor, mask: Tensor, first: int, end: int) -> Tensor:
+        seen = create_bidirectional_mask(
+            config=self.encoder.config, inputs_embeds=hidden, attention_mask=mask
+        )
+        for layer in self.encoder.encoder.layer[first:end]:
+            hidden = layer(hidden, seen)
+        return hidden
 
 
 def _create(config: TextEncoderConfig) -> Any:

@@ -96,7 +96,7 @@ def _seconds_a_sample(model: FusionModel, batch: Batch) -> float:
 
 def _grade(model: FusionModel, batch: Batch) -> None:
     embedded = {
-        "image": model.embed_image(batch.image),
+        "image": model.embed_image(batch.image, batch.image_trunk),
         "text": model.embed_text(batch.masked_note),
         "structured": model.embed_structured(batch.structured),
     }
