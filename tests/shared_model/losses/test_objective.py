@@ -164,7 +164,7 @@ def test_padding_is_no_target_of_the_text_decoder(
     small_objective: MakeObjective, make_batch: MakeBatch
 ) -> None:
     objective, batch = small_objective(SOFTMAX).eval(), make_batch()
-    longer = TextBatch(*(torch.nn.functional.pad(t, (0, 6)) for t in batch.note))
+    longer = TextBatch(*(torch.nn.functional.pad(t, (0, 6)) for t in batch.note[:2]))
     _, a = objective(batch)
     _, b = objective(replace(batch, note=longer))
     assert torch.allclose(a["text_reconstruction"], b["text_reconstruction"], atol=1e-5)

@@ -92,7 +92,7 @@ def test_padding_of_notes_does_not_change_the_encoding(
     model: FusionModel, make_batch: Callable[..., Batch]
 ) -> None:
     batch = make_batch(4)
-    ids, mask = batch.note
+    ids, mask = batch.note[:2]
     longer = TextBatch(torch.nn.functional.pad(ids, (0, 9), value=0), torch.nn.functional.pad(mask, (0, 9)))
     for names in ({"text"}, {"image", "text", "structured"}):
         given = inputs(batch, names)
