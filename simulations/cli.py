@@ -16,6 +16,7 @@ import typer
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
 from shared_model.config import Config, load_config
+from simulations.commands.bench import bench
 from simulations.commands.options import ConfigFile, Data, Json, Seed, Set
 from simulations.commands.tables import tables
 from simulations.commands.transfer import transfer
@@ -214,39 +215,6 @@ def crossvalidate(
         print(f"figures: {out / 'metrics.json'}")
 
 
-@app.command()
-def bench(
-    rounds: Annotated[int, typer.Option(min=3)] = 6,
-    repeats: Annotated[int, typer.Option(min=1)] = 3,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
-) -> None:
-    """Measure how much of a round is training, what a round sends, and how near reading is to decoding alone."""
-    from shared_model.files import write_text
-    from simulations.bench.efficiency import simulation_efficiency
-    from simulations.bench.exchange import exchange_bytes
-    from simulations.bench.reading import reading_speed
-
-    found = simulation_efficiency("inline", rounds, repeats)
-    spread = ", ".join(f"{run['efficiency']:.3f}" for run in found["runs"])
-    print(
-        f"inline engine, 3 sites, tiny preset: {found['efficiency']:.3f} of the loop is training ({spread})"
-    )
-    read = reading_speed(repeats=repeats)
-    spread = ", ".join(f"{run['ratio']:.3f}" for run in read["runs"])
-    print(
-        f"check, {read['photographs']} photographs of {read['size']} px, {read['processes']} processes: reads at "
-        f"{read['ratio']:.3f} of the speed of decoding alone ({spread})"
-    )
-    sent = exchange_bytes()
-    print(
-        f"exchange, paper preset, a site a round: {sent['bytes_up'] / 1e6:.1f} MB up ({sent['uplink']}), "
-        f"{sent['bytes_down'] / 1e6:.1f} MB down ({sent['downlink']}); the whole state {sent['plain'] / 1e6:.1f} MB"
-    )
-    if json_file is not None:
-        document = {"simulation": found, "check": read, "exchange": sent}
-        write_text(json_file, json.dumps(document, indent=1) + "\n")
-
-
 @app.command(name="check-accuracy")
 def check_accuracy(
     photographs: Annotated[
@@ -282,6 +250,7 @@ def check_accuracy(
         raise typer.Exit(1)
 
 
+app.command()(bench)
 app.command()(tables)
 app.command()(transfer)
 app.command()(weighting)

@@ -1,38 +1,71 @@
-"""How much of the round loop's time is training: the sites' own seconds over the loop's wall time.
+"""How much of the round loop's time is training: seconds of local training and validation over the loop's wall time.
 
-The sites' time is measured inside the same run (evaluation of the incoming model and local steps), so that the
-ratio does not depend on how fast the machine happens to be.
+Both are taken in the same run, so that the ratio does not depend on how fast or busy the machine happens to be.
+What is counted as training is the two functions that do it and nothing around them: reading and packing tensors,
+states on disk, messages, aggregation and checkpoints are all overhead.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
+import statistics
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from client.worker.simulated import ROOT_VARIABLE
+import client.worker.worker as worker_module
+from client.worker.simulated import ROOT_VARIABLE, forget_workers
 from server.history import RoundRecord
 from shared_model.config import Config, load_config, to_toml
 from shared_model.files import write_text
+from simulations.bench.figure import Figure, Measured
+from simulations.bench.setting import Setting
 from simulations.engines import run_engine
 from simulations.prepare import prepare
-from simulations.synthesis.dataset import synthesize
 
+GOAL = 0.97
 PATIENTS = 60
 
 
-def simulation_efficiency(engine: str, rounds: int, repeats: int) -> dict[str, Any]:
-    """Median and every run of (site seconds / loop seconds) of a three-centre federation with the tiny preset."""
-    config = load_config("tiny", federation__rounds=rounds, runtime__engine=engine)
-    with tempfile.TemporaryDirectory(prefix="fedfundus-bench-") as name:
-        folder = Path(name)
-        synthesize(folder / "data", patients=PATIENTS, seed=0)
-        prepare(folder / "data", config, folder / "work")
-        runs = [_one(config, folder, index) for index in range(repeats)]
-    ratios = sorted(run["efficiency"] for run in runs)
-    return {"engine": engine, "rounds": rounds, "efficiency": ratios[len(ratios) // 2], "runs": runs}
+def measure(setting: Setting) -> Measured:
+    """Three sites by the inline engine: `tiny`, and with `full` one round of `paper` as well."""
+    rounds = 8 if setting.full else 5
+    tiny = simulation_efficiency(load_config("tiny", federation__rounds=rounds), setting)
+    figures = [_figure("simulation.efficiency", tiny)]
+    if setting.full:
+        paper = load_config("paper", federation__rounds=2, model__pretrained="never")
+        figures.append(
+            _figure("simulation.efficiency_paper", simulation_efficiency(paper, setting, repeats=1))
+        )
+    return Measured(figures)
+
+
+def simulation_efficiency(config: Config, setting: Setting, repeats: int | None = None) -> dict[str, Any]:
+    """Median and every run of (seconds of training and validation / seconds of the loop) over three centres.
+
+    The first round is left out: its seconds are of things that are made once.
+    """
+    workspace = setting.folder / f"efficiency-{config.preset}"
+    prepare(setting.drawn(PATIENTS), config, workspace / "work")
+    runs = []
+    for index in range(repeats or setting.repeats):
+        setting.say(f"{config.preset}, {config.federation.rounds} rounds, run {index + 1}")
+        runs.append(_one(config, workspace, index))
+    ratio = statistics.median(run["efficiency"] for run in runs)
+    return {"config": config, "efficiency": ratio, "runs": runs}
+
+
+def _figure(name: str, found: dict[str, Any]) -> Figure:
+    config, runs = found["config"], found["runs"]
+    what = (
+        f"inline engine, 3 sites, {config.preset}, {config.training.local_steps} steps a round: local training and "
+        "validation, as a share of the round loop"
+    )
+    return Figure(
+        name, tuple(run["efficiency"] for run in runs), what, unit="", goal=GOAL, details={"loops": runs}
+    )
 
 
 def _one(config: Config, workspace: Path, index: int) -> dict[str, float]:
@@ -41,16 +74,44 @@ def _one(config: Config, workspace: Path, index: int) -> dict[str, float]:
     write_text(folder / "config.toml", to_toml(config))
     spent: list[float] = []
     marks: list[float] = []
-
-    def heard(record: RoundRecord) -> None:
-        marks.append(time.perf_counter())
-        spent.append(sum(site.seconds for site in record.sites.values()))
-
     os.environ[ROOT_VARIABLE] = str(workspace / "work")
     try:
-        run_engine(config, folder, 3, heard)
+        with _timed() as clock:
+
+            def heard(record: RoundRecord) -> None:
+                marks.append(time.perf_counter())
+                spent.append(clock["seconds"])
+
+            run_engine(config, folder, 3, heard)
     finally:
         os.environ.pop(ROOT_VARIABLE, None)
-    # Round r's record closes when round r + 1 has been trained, so the marks 1..R-1 enclose rounds 2..R.
-    wall = marks[-2] - marks[0]
-    return {"efficiency": sum(spent[2:]) / wall, "loop_seconds": wall}
+        forget_workers()
+    # Round r's record closes when round r + 1 has been trained: the marks 0 and R-1 enclose rounds 2..R.
+    rounds = config.federation.rounds
+    wall, training = marks[rounds - 1] - marks[0], spent[rounds - 1] - spent[0]
+    return {"efficiency": training / wall, "loop_seconds": wall, "training_seconds": training}
+
+
+@contextmanager
+def _timed() -> Iterator[dict[str, float]]:
+    """Count the seconds that every site spends in its training loop and in validation."""
+    clock = {"seconds": 0.0}
+
+    def timed(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return original(*given, **named)
+            finally:
+                clock["seconds"] += time.perf_counter() - started
+
+        return call
+
+    kept = {name: getattr(worker_module, name) for name in ("train", "validate")}
+    try:
+        for name, original in kept.items():
+            setattr(worker_module, name, timed(original))
+        yield clock
+    finally:
+        for name, original in kept.items():
+            setattr(worker_module, name, original)

@@ -15,13 +15,27 @@ from typing import Any
 
 from PIL import Image
 
-from client.check.measure import measure
+from client.check.measure import measure as check
 from client.isolation.pool import Pool
 from client.vault import Journal, Vault
+from simulations.bench.figure import Figure, Measured
+from simulations.bench.setting import Setting
 from simulations.synthesis.dataset import PHOTOGRAPHS, synthesize
 
 KEY_BYTES = 32
+GOAL = 0.8
 DRAWN = 100  # patients whose photographs are drawn; the rest are their crops, no two alike
+
+
+def measure(setting: Setting) -> Measured:
+    """`check` against decoding alone, on all cores."""
+    found = reading_speed(photographs=2000 if setting.full else 600, repeats=setting.repeats)
+    what = (
+        f"fedfundus-site check over {found['photographs']} JPEGs of {found['size']} px in {found['processes']} "
+        "processes, against decoding alone in as many: share of its speed"
+    )
+    runs = tuple(run["ratio"] for run in found["runs"])
+    return Measured([Figure("check.ratio", runs, what, unit="", goal=GOAL, details=found)])
 
 
 def reading_speed(
@@ -55,7 +69,7 @@ def _one(paths: list[str], processes: int, folder: Path) -> dict[str, float]:
     with Journal(
         folder / f"{started}.journal", Vault(os.urandom(KEY_BYTES))
     ) as journal:  # as a site keeps it
-        measured = measure(paths, processes=processes, journal=journal)
+        measured = check(paths, processes=processes, journal=journal)
     ended = time.perf_counter()
     if any(measurement.problem for measurement in measured.values()):
         raise AssertionError("a photograph of the benchmark could not be read")
