@@ -14,6 +14,7 @@ MEASUREMENTS, QUARANTINE, IMAGES = "measurements.journal", "quarantine.csv", "im
 FOUND = "findings.csv"
 EXCLUDED, PARTICIPATION, LEDGER = "excluded", "participation", "ledger"
 ANSWERS, WORKER = "answers", "worker"
+APPROVALS = "approval"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ CONTENTS: tuple[Content, ...] = (
         "worker state",
         (f"{WORKER}/**/*.safetensors",),
         "of each run, the parameters and optimiser moments that never leave the site, the shared model as it was "
-        "last sent, and what rounding took from the site's updates",
+        "last sent, its last answers, and what rounding took from the site's updates",
         True,
         "worker",
     ),
@@ -111,6 +112,13 @@ CONTENTS: tuple[Content, ...] = (
         "how much of the privacy limit has been spent",
         False,
         kept="what was spent is spent, however long ago",
+    ),
+    Content(
+        "approvals",
+        (f"{APPROVALS}/**/*",),
+        "which federation, package and run plans the operator approved, and the plans that wait for it",
+        False,
+        kept="what was agreed to, and when, is asked about long after",
     ),
     Content(
         "lock", (LOCK,), "held while a command of this site runs", False, kept="it is empty when none runs"

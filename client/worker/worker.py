@@ -24,7 +24,7 @@ from client.training.loop import TrainingResult, train
 from client.training.validation import Validation, validate
 from client.vault import Vault
 from client.worker.exchange import SiteExchange, full_set_needed
-from client.worker.local_state import LocalState
+from client.worker.last_rounds import Asked, LastRounds
 from client.worker.resident import resident_model
 from shared_model.config import Config
 from shared_model.errors import ConfigError
@@ -87,7 +87,7 @@ class Worker:
         self._answers = answers
         self._table = table
         self._images = images
-        self._local = LocalState(folder, vault)
+        self._rounds = LastRounds(folder, vault)
         self._exchange = SiteExchange(site, config, folder, vault)
         self._dataset: SiteDataset | None = None
         self._standardisation: dict[str, Any] = {}
@@ -119,12 +119,19 @@ class Worker:
         return Payload(fields={"site": self.site, "statistics": answer})
 
     def train(self, request: Payload) -> Payload:
-        """Evaluate the incoming model, then train it for one round. May ask for the whole set in place of a change."""
+        """Evaluate the incoming model, then train it for one round. May ask for the whole set in place of a change.
+
+        Asked the same again, it returns the same bytes; asked to train another base in the same round, it goes back
+        to the state in which that round began.
+        """
         started = time.perf_counter()
         objective = resident_model(self.config).objective
         base = self._exchange.receive(request, _shared_shapes(objective))
         if base is None:
             return full_set_needed(request, self.site)
+        asked = Asked.of(request, base, self.site, self.config)
+        if (given := self._rounds.answer(asked)) is not None:
+            return given
         dataset = self._load(objective, base, request)
         validation = self._validate(objective, dataset)
         rows = dataset.rows_of("train")
@@ -143,7 +150,7 @@ class Worker:
         if idle := sorted(result.untrained & shared.keys()):
             fields["untrained"] = idle
         answer = self._exchange.update(request, fields, base, shared)
-        self._local.save(objective, result.moments)
+        self._rounds.keep(asked, answer, objective, result.moments)
         return answer
 
     def evaluate(self, request: Payload) -> Payload:
@@ -195,9 +202,10 @@ class Worker:
         self, objective: Objective, dataset: SiteDataset, rows: NDArray[np.int64], request: Payload
     ) -> TrainingResult:
         training = self.config.training
-        first_step = (int(request.fields["round"]) - 1) * training.local_steps
+        number = int(request.fields["round"])
+        first_step = (number - 1) * training.local_steps
         learning_rate = float(request.fields["learning_rate"])
-        moments = self._local.load(objective, resident_model(self.config).initial_local)
+        moments = self._rounds.start(number, objective, resident_model(self.config).initial_local)
         if self._private is not None:
             return self._private.train(
                 objective,
