@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from shared_model.config.adapters import AdaptersConfig
 from shared_model.config.exchange import ExchangeConfig
 from shared_model.config.federation import FederationConfig
 from shared_model.config.privacy import PrivacyConfig
@@ -131,6 +132,7 @@ class ModelConfig(Section):
     structured: StructuredEncoderConfig = StructuredEncoderConfig()
     fusion: FusionConfig = FusionConfig()
     decoders: DecoderConfig = DecoderConfig()
+    adapters: AdaptersConfig = AdaptersConfig()
     pretrained: Literal["auto", "required", "never"] = (
         "auto"  # auto: where found, else random weights, said so
     )
@@ -150,6 +152,15 @@ class ModelConfig(Section):
             raise ValueError(
                 'model.family "clip" reads image and text and rebuilds neither: set model.inputs = ["image", "text"] '
                 "and model.decoders.enabled = false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_have_encoders_to_adapt(self) -> ModelConfig:
+        if self.family == "clip" and self.adapters.blocks != "none":
+            raise ValueError(
+                'model.family "clip" trains its towers whole: set model.adapters.blocks to "none", '
+                f'not "{self.adapters.blocks}"'
             )
         return self
 

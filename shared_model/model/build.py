@@ -1,7 +1,8 @@
 """Building a model from its configuration, with pretrained encoders where they are found.
 
 Weights come from a local folder or the hub's local cache, are checked by SHA-256 when the configuration names one,
-and are never downloaded. `model.origin` says where each encoder's weights came from; a run prints it.
+and are never downloaded. `model.origin` says where each encoder's weights came from; a run prints it. Adapters come
+last: the layers that they wrap have other names than their weights' files.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from shared_model.config.schema import ImageEncoderConfig, ModelConfig, TextEncoderConfig
 from shared_model.errors import ConfigError
+from shared_model.model.adapters import add_adapters
 from shared_model.model.clip_model import ClipModel
 from shared_model.model.fusion_model import FusionModel
 from shared_model.randomness import torch_seed
@@ -37,17 +39,21 @@ def build_model(config: ModelConfig, *, pretrained: bool | None = None, seed: in
         torch.manual_seed(torch_seed(seed, "initial-weights"))
         model = ClipModel(config) if config.family == "clip" else FusionModel(config)
     wanted = {None: config.pretrained, True: "required", False: "never"}[pretrained]
-    if wanted == "never":
-        return model
-    required = wanted == "required"
+    if wanted != "never":
+        _load_pretrained(model, required=wanted == "required")
+    add_adapters(model, seed=seed)
+    return model
+
+
+def _load_pretrained(model: FusionModel, *, required: bool) -> None:
+    config = model.config
     if isinstance(model, ClipModel):
         _load_clip(model, required=required)
-        return model
+        return
     if model.image_encoder is not None:
         _load_encoder(model, "image", model.image_encoder.vit, config.image, required=required)
     if model.text_encoder is not None:
         _load_encoder(model, "text", model.text_encoder.encoder, config.text, required=required)
-    return model
 
 
 def _load_clip(model: ClipModel, *, required: bool) -> None:

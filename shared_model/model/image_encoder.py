@@ -81,6 +81,15 @@ class ImageEncoder(nn.Module):
         """Whether the frozen part can run apart from the rest."""
         return self._trunk_blocks > 0
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The transformer's blocks, the frozen ones first."""
+        return list(cast(Any, self.vit.blocks))
+
+    def give_up_trunk(self) -> None:
+        """Run whole, and in one mode, from now on: adapters within the frozen blocks are trained."""
+        self._trunk_blocks, self._frozen = 0, []
+
     def train(self, mode: bool = True) -> ImageEncoder:
         """As nn.Module.train, but for the frozen part."""
         super().train(mode)

@@ -31,6 +31,7 @@ class TextEncoder(nn.Module):
             self.width = int(self.encoder.config.hidden_size)
             self.vocabulary = int(self.encoder.config.vocab_size)
         self.kept = 1 + config.kept_tokens
+        self._name = config.name
         embeddings = getattr(self.encoder, "embeddings", None)
         self._frozen = freeze_blocks(
             [], _layers(self.encoder, config.name), config.frozen_blocks, key="model.text.frozen_blocks"
@@ -45,6 +46,15 @@ class TextEncoder(nn.Module):
     def has_trunk(self) -> bool:
         """Whether the frozen part can run apart from the rest: in a BERT whose embeddings are frozen too."""
         return self._trunk_blocks > 0
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The transformer's layers, the frozen ones first."""
+        return list(_layers(self.encoder, self._name))
+
+    def give_up_trunk(self) -> None:
+        """Run whole, and in one mode, from now on: adapters within the frozen blocks are trained."""
+        self._trunk_blocks, self._frozen = 0, []
 
     def train(self, mode: bool = True) -> TextEncoder:
         """As nn.Module.train, but for the frozen part."""
