@@ -6,10 +6,11 @@ round or says that it no longer holds it gets the whole set, in the same round.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from server.sites import Question, SiteFailure, Sites
+from server.conversation import Conversation
+from server.sites import Question, SiteFailure, Sites, Waiting
 from shared_model.config.exchange import Codec, ExchangeConfig
 from shared_model.errors import RunError
 from shared_model.exchange import CodecError, Coding, Payload, fingerprint
@@ -42,6 +43,11 @@ class Downlink:
         self._holds: dict[str, str] = {}  # address -> fingerprint of the base it last answered from
         self._taken: dict[str, int] = {}  # address -> last round whose update was used
 
+    @property
+    def plain(self) -> bool:
+        """Whether the sites are sent nothing but tensors."""
+        return self._config.plain
+
     def offer(self, model: Arrays) -> Arrays:
         """Take `model` as what the sites are sent from now on; returns the base that it becomes there.
 
@@ -69,26 +75,23 @@ class Downlink:
             self._whole, _ = whole_set(self.base, "bf16")
 
     def ask(
-        self, question: Question, addresses: Collection[str], fields: Mapping[str, Any]
-    ) -> Iterator[Reply]:
-        """Send the offered model with `fields` to every address; answers as they arrive, one a site."""
-        sent = {address: self._request(address, fields) for address in addresses}
-        again: dict[str, int] = {}  # address -> what its first answer took up
-        for address, answer in self._sites.ask(question, sent):
-            if EXCHANGE in sent[address].fields and _wants_whole_set(answer):
-                again[address] = _bytes(answer)
-            else:
-                yield self._reply(address, answer, _bytes(answer), sent[address].nbytes)
-        whole = {address: self._request(address, fields, whole=True) for address in again}
-        for address, answer in self._sites.ask(question, whole) if again else ():
-            up, down = again[address] + _bytes(answer), sent[address].nbytes + whole[address].nbytes
-            yield self._reply(address, answer, up, down)
+        self,
+        question: Question,
+        addresses: Collection[str],
+        fields: Mapping[str, Any],
+        linger: Callable[[], bool] = lambda: False,
+    ) -> Asking:
+        """Send the offered model with `fields` to every address. linger: as of server.conversation.Conversation."""
+        asking = Asking(self, Conversation(self._sites, question, linger), fields)
+        asking.more(addresses)
+        return asking
 
     def taken(self, address: str, number: int) -> None:
         """The update of this site in round `number` was used; it is told so with its next request."""
         self._taken[address] = number
 
-    def _request(self, address: str, fields: Mapping[str, Any], *, whole: bool = False) -> Payload:
+    def request(self, address: str, fields: Mapping[str, Any], *, whole: bool = False) -> Payload:
+        """What this site is sent: the change of the set that it holds, or the whole set."""
         if self._config.plain:
             return Payload(self._whole, dict(fields))
         taken = self._taken.get(address, 0)
@@ -99,11 +102,76 @@ class Downlink:
             arrays, coding = self._change, Coding("int8", self.fingerprint, self._upon, taken)
         return Payload(arrays, {**fields, EXCHANGE: coding.to_field()})
 
-    def _reply(self, address: str, answer: Payload | SiteFailure, up: int, down: int) -> Reply:
+    def heard(self, address: str, answer: Payload | SiteFailure) -> None:
+        """An answer tells what the site now holds."""
         self._holds[address] = _base_of(answer)
-        if _wants_whole_set(answer):
-            answer = SiteFailure("asks for the whole set, which it was sent")
-        return Reply(address, answer, up, down)
+
+    def forget(self, address: str) -> None:
+        """The site gave no answer: what it holds is not known."""
+        self._holds.pop(address, None)
+
+    def state(self, names: Mapping[str, str]) -> dict[str, Any]:
+        """Who holds what, by site name, for the checkpoint. names: address to name."""
+        return {
+            "fingerprint": self.fingerprint,
+            "holds": {name: self._holds[a] for a, name in names.items() if self._holds.get(a)},
+            "taken": {name: self._taken[a] for a, name in names.items() if a in self._taken},
+        }
+
+    def restore(self, document: Mapping[str, Any], base: Arrays, names: Mapping[str, str]) -> None:
+        """What `state` gave, over the addresses that the sites have now. base: what they then held, if it was kept."""
+        self.base, self.fingerprint = base, document["fingerprint"]
+        self._holds = {a: document["holds"][n] for a, n in names.items() if n in document["holds"]}
+        self._taken = {a: int(document["taken"][n]) for a, n in names.items() if n in document["taken"]}
+
+
+class Asking:
+    """One question under way: replies as they arrive, one a site unless it is asked anew."""
+
+    def __init__(self, downlink: Downlink, conversation: Conversation, fields: Mapping[str, Any]) -> None:
+        self._downlink = downlink
+        self._conversation = conversation
+        self._fields = fields
+        self._up: dict[str, int] = {}  # address -> what its answers took so far
+        self._down: dict[str, int] = {}
+
+    @property
+    def open(self) -> Collection[str]:
+        """Addresses that have not answered."""
+        return self._conversation.open
+
+    def more(self, addresses: Collection[str]) -> None:
+        """Ask these as well, or anew."""
+        self._send({address: self._downlink.request(address, self._fields) for address in addresses})
+
+    def close(self) -> int:
+        """Ask no longer; the bytes that went to those who have not answered."""
+        for address in self.open:
+            self._downlink.forget(address)
+        self._conversation.close()
+        return sum(self._down.values())
+
+    def __iter__(self) -> Iterator[Reply | Waiting]:
+        whole: set[str] = set()  # who has been sent the whole set already
+        for arrival in self._conversation:
+            if isinstance(arrival, Waiting):
+                yield arrival
+                continue
+            address, answer = arrival
+            self._up[address] = self._up.get(address, 0) + _bytes(answer)
+            self._downlink.heard(address, answer)
+            if _wants_whole_set(answer):
+                if address not in whole and not self._downlink.plain:
+                    whole.add(address)
+                    self._send({address: self._downlink.request(address, self._fields, whole=True)})
+                    continue
+                answer = SiteFailure("asks for the whole set, which it was sent")
+            yield Reply(address, answer, self._up.pop(address), self._down.pop(address))
+
+    def _send(self, requests: Mapping[str, Payload]) -> None:
+        for address, request in requests.items():
+            self._down[address] = self._down.get(address, 0) + request.nbytes
+        self._conversation.ask(requests)
 
 
 def _wants_whole_set(answer: Payload | SiteFailure) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,16 @@ class RoundRecord:
             "validation": pooled_validation(self.validations),
             "sites": {name: self._site(name) for name in sorted(self.sites.keys() | self.validations.keys())},
         }
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint: everything, as it stands before the model's validation is known."""
+        return asdict(self)
+
+    @classmethod
+    def restored(cls, document: Mapping[str, Any]) -> RoundRecord:
+        """From what `state` gave."""
+        sites = {name: Site(**site) for name, site in document["sites"].items()}
+        return cls(**{**document, "sites": sites})
 
     def _site(self, name: str) -> dict[str, Any]:
         validation = pooled_validation({name: self.validations[name]} if name in self.validations else {})

@@ -8,28 +8,32 @@ took on the way. Plain Python: whoever carries the messages stands behind server
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from server.checkpoint import Checkpoint
+from server.collecting import Collecting, Collector
 from server.downlink import Downlink, Reply
-from server.guard import UpdateGuard, opened, validation_problem
+from server.errors import RunStopped
+from server.guard import NormHistory, validation_problem
 from server.handshake import Roster
-from server.history import RoundRecord, Site, pooled_validation
+from server.history import RoundRecord, pooled_validation
 from server.schedule import Schedule
-from server.sites import Question, SiteFailure, Sites
+from server.sites import SiteFailure, Sites
+from server.standing import Standing
 from server.store import RunFolder
 from server.strategies import ServerStrategy
 from shared_model.config import Config
-from shared_model.errors import RunError
-from shared_model.exchange import CodecError, FixedPointSum, Payload
 from shared_model.exchange.parameters import Arrays
 
 
 @dataclass
 class RoundLoop:
-    """One training run. `label` is the model's name in the history; `on_round` hears each finished record."""
+    """One training run. `label` is the model's name in the history; `on_round` hears each finished record.
+
+    present: addresses of the sites that are there now, by default what the carrier says.
+    """
 
     sites: Sites
     roster: Roster
@@ -38,110 +42,118 @@ class RoundLoop:
     folder: RunFolder
     label: str = "federated"
     on_round: Callable[[RoundRecord], None] = lambda record: None
+    present: Callable[[], list[str]] | None = None
     downlink: Downlink = field(init=False)
+    schedule: Schedule = field(init=False)
+    strategy: ServerStrategy = field(init=False)
+    collector: Collector = field(init=False)
 
     def __post_init__(self) -> None:
+        federation = self.config.federation
         self.downlink = Downlink(self.sites, self.config.exchange)
+        self.schedule = Schedule(self.config.training, federation.rounds)
+        self.strategy = ServerStrategy(federation)
+        self.collector = Collector(
+            self.config,
+            self.roster,
+            self.downlink,
+            self.folder,
+            self.label,
+            self.present or self.sites.addresses,
+            NormHistory(federation.norm_screen),
+            Standing(federation.suspend_after),
+        )
 
     def run(self, initial: Arrays) -> Arrays:
         """Train from `initial` and return the last model. Writes last and best weights, history and quarantine."""
-        schedule = Schedule(self.config.training, self.config.federation.rounds)
-        strategy = ServerStrategy(self.config.federation)
-        model = initial
         self.folder.save_weights("last", initial)  # of no round, it is what a zero-shot figure is of
-        record = RoundRecord(self.label, 0, schedule.learning_rate(1))
-        for number in range(1, self.config.federation.rounds + 1):
-            following = RoundRecord(self.label, number, schedule.learning_rate(number))
-            total = self._train_round(number, model, record, following)
-            self._close(record, model, schedule)
-            if schedule.finished:
+        return self._go_on(1, initial, RoundRecord(self.label, 0, self.schedule.learning_rate(1)))
+
+    def resume(self, checkpoint: Checkpoint) -> Arrays:
+        """Go on after the checkpoint's round and return the last model, as `run` would have without a break."""
+        state, number = checkpoint.state, checkpoint.number
+        self.schedule.restore(state["schedule"])
+        self.strategy.restore(checkpoint.strategy)
+        self.downlink.restore(state["downlink"], checkpoint.base, self.roster.names)
+        self.collector.norms.norms = list(state["norms"])
+        self.collector.standing.restore(state["standing"])
+        self.folder.rewind(number)
+        return self._go_on(number + 1, checkpoint.model, RoundRecord.restored(state["record"]))
+
+    def _go_on(self, first: int, model: Arrays, record: RoundRecord) -> Arrays:
+        """Rounds from `first` on. record: of the model, whose validation is not known yet."""
+        for number in range(first, self.config.federation.rounds + 1):
+            if self.folder.stop_requested():
+                raise RunStopped(number)
+            following = RoundRecord(self.label, number, self.schedule.learning_rate(number))
+            collecting = Collecting(self.collector, number, model, record, following)
+            moved = collecting.collect(self._fields(number, following.learning_rate))
+            self._close(record, model)
+            if self.schedule.finished:
                 return model
-            model = strategy.next_model(number, model, total.mean(onto=model))
+            model = self.strategy.next_model(number, model, moved)
             self.folder.save_weights("last", model)
             record = following
+            self._checkpoint(number, model, record)
         self._final_validation(model, record)
-        self._close(record, model, schedule)
+        self._close(record, model)
         return model
 
-    def _train_round(
-        self, number: int, model: Arrays, incoming: RoundRecord, trained: RoundRecord
-    ) -> FixedPointSum:
-        """Ask every site once; validation goes to the incoming model's record, the rest to this round's."""
-        started = time.perf_counter()
-        guard = UpdateGuard(self.config.federation.norm_bound, self.roster.examples)
-        total = FixedPointSum(self.downlink.offer(model))
-        refused: dict[str, str] = {}
-        for reply in self._ask("train", number, trained.learning_rate):
-            name = self.roster.names[reply.address]
-            trained.bytes_down += reply.bytes_down
-            trained.bytes_up += reply.bytes_up
-            answer = self._used(reply, guard, total, number)
-            if isinstance(answer, SiteFailure):
-                refused[name] = answer.reason
-                self._quarantine(number, name, answer.reason)
-                continue
-            self.downlink.taken(reply.address, number)
-            incoming.validations[name] = answer.fields["validation"]
-            trained.sites[name] = Site.of(answer.fields, reply.bytes_up, reply.bytes_down)
-        trained.seconds = time.perf_counter() - started
-        self._check_quorum(number, len(trained.sites), refused)
-        return total
+    def _fields(self, number: int, learning_rate: float | None = None) -> dict[str, Any]:
+        return {"round": number, "learning_rate": learning_rate, "standardisation": self.standardisation}
 
-    def _used(
-        self, reply: Reply, guard: UpdateGuard, total: FixedPointSum, number: int
-    ) -> Payload | SiteFailure:
-        """The answer, its update added to the total; or why it was not."""
-        answer, base = reply.answer, self.downlink.base
-        if isinstance(answer, SiteFailure):
-            return answer
-        if problem := guard.header_problem(reply.address, answer, number):
-            return SiteFailure(problem)
-        try:
-            update = opened(answer, base, self.downlink.fingerprint, self.config.exchange.uplink)
-            if problem := guard.problem(reply.address, update, base, number):
-                return SiteFailure(problem)
-            # What a site's records could not train is not averaged with what the others learnt.
-            total.add(update.arrays, int(answer.fields["examples"]), answer.fields.get("untrained", ()))
-        except (CodecError, OverflowError) as error:
-            return SiteFailure(str(error))
-        return answer
-
-    def _ask(self, question: Question, number: int, learning_rate: float | None = None) -> Iterator[Reply]:
-        fields = {"round": number, "learning_rate": learning_rate, "standardisation": self.standardisation}
-        return self.downlink.ask(question, self.roster.names, fields)
+    def _checkpoint(self, number: int, model: Arrays, record: RoundRecord) -> None:
+        if self.folder.checkpoints is None:
+            return
+        state = {
+            "schedule": self.schedule.state(),
+            "downlink": self.downlink.state(self.roster.names),
+            "norms": self.collector.norms.norms,
+            "standing": self.collector.standing.to_dict(),
+            "record": record.state(),
+        }
+        base = self.downlink.base if self.config.exchange.downlink == "int8" else {}
+        self.folder.checkpoints.save(Checkpoint(number, model, base, self.strategy.state(), state))
+        self.folder.round_complete(number)
 
     def _final_validation(self, model: Arrays, record: RoundRecord) -> None:
         self.downlink.offer(model)
-        for reply in self._ask("evaluate", record.number):
-            name, answer = self.roster.names[reply.address], reply.answer
-            record.evaluation_bytes_up += reply.bytes_up
-            record.evaluation_bytes_down += reply.bytes_down
-            if isinstance(answer, SiteFailure):
-                self._quarantine(record.number, name, answer.reason)
-            elif problem := validation_problem(answer.fields.get("validation")):
-                self._quarantine(record.number, name, problem)
-            else:
-                record.validations[name] = answer.fields["validation"]
+        patience = self.collector.patience()
+        asking = self.downlink.ask("evaluate", self.collector.asked(), self._fields(record.number))
+        for reply in asking:
+            if isinstance(reply, Reply):
+                record.evaluation_bytes_up += reply.bytes_up
+                record.evaluation_bytes_down += reply.bytes_down
+                if self._validated(reply, record):
+                    patience.used()
+            elif self.collector.may_close(patience, asking):
+                break
+        missing = list(asking.open)
+        record.evaluation_bytes_down += asking.close()
+        for address in missing:
+            self._left_out(record.number, self.roster.names[address], "gave no answer in time")
 
-    def _close(self, record: RoundRecord, model: Arrays, schedule: Schedule) -> None:
+    def _validated(self, reply: Reply, record: RoundRecord) -> bool:
+        name, answer = self.roster.names[reply.address], reply.answer
+        if isinstance(answer, SiteFailure):
+            self._left_out(record.number, name, answer.reason)
+            return False
+        if problem := validation_problem(answer.fields.get("validation")):
+            self._left_out(record.number, name, problem)
+            return False
+        record.validations[name] = answer.fields["validation"]
+        return True
+
+    def _close(self, record: RoundRecord, model: Arrays) -> None:
         """A round is finished once its model's validation is known."""
         loss = pooled_validation(record.validations)["loss"]
-        best = schedule.best
-        schedule.observe(loss)
-        if record.number == 0 or schedule.best < best or (loss is None and record.number > 0):
+        best = self.schedule.best
+        self.schedule.observe(loss)
+        if record.number == 0 or self.schedule.best < best or (loss is None and record.number > 0):
             self.folder.save_weights("best", model)
         self.folder.append_history(record.to_dict())
         self.on_round(record)
 
-    def _quarantine(self, number: int, site: str, reason: str) -> None:
-        self.folder.append_quarantine({"model": self.label, "round": number, "site": site, "reason": reason})
-
-    def _check_quorum(self, number: int, usable: int, refused: dict[str, str]) -> None:
-        quorum = self.config.federation.quorum
-        if usable < quorum:
-            reasons = "; ".join(f"{site}: {reason}" for site, reason in sorted(refused.items()))
-            raise RunError(
-                f"round {number} had {usable} usable updates, the quorum is {quorum} ({reasons})",
-                where=f"model {self.label}",
-                fix="mend what those sites say, then run again",
-            )
+    def _left_out(self, number: int, site: str, reason: str) -> None:
+        row = {"model": self.label, "round": number, "site": site, "reason": reason}
+        self.folder.append_quarantine(row, absent=True)

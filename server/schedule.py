@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from shared_model.config import TrainingConfig
 
@@ -53,3 +55,19 @@ class Schedule:
         """True once early stopping has run out of patience."""
         patience = self.config.early_stopping
         return patience > 0 and self.since_best >= patience
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint; JSON has no infinity."""
+        return {
+            "best": None if math.isinf(self.best) else self.best,
+            "since_best": self.since_best,
+            "since_reduction": self.since_reduction,
+            "factor": self.factor,
+        }
+
+    def restore(self, document: Mapping[str, Any]) -> None:
+        """What `state` gave."""
+        best = document["best"]
+        self.best = math.inf if best is None else float(best)
+        self.since_best, self.since_reduction = document["since_best"], document["since_reduction"]
+        self.factor = float(document["factor"])

@@ -18,6 +18,18 @@ class SiteFailure:
     reason: str
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing has arrived for a moment: whoever asks looks at the clock, and may close the iterator to ask no longer.
+
+    moved: bytes that the transport has moved so far in all, where it can tell. late: addresses whose answers to a
+    question that was given up have arrived since, and were dropped.
+    """
+
+    moved: int = 0
+    late: tuple[str, ...] = ()
+
+
 class Sites(Protocol):
     """The sites of a run, by an address that only the carrier understands."""
 
@@ -27,6 +39,9 @@ class Sites(Protocol):
 
     def ask(
         self, question: Question, payloads: Mapping[str, Payload]
-    ) -> Iterator[tuple[str, Payload | SiteFailure]]:
-        """Ask each address once; answers as they arrive, in any order. Payloads may share their arrays."""
+    ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting]:
+        """Ask each address once; answers as they arrive, in any order. Payloads may share their arrays.
+
+        A carrier that can be kept waiting says so (Waiting); one that has every answer at hand never does.
+        """
         ...

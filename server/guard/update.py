@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server.guard.norms import update_norm
 from server.guard.report import report_problem
 from shared_model.exchange import Payload
 
@@ -14,17 +16,24 @@ Base = Mapping[str, NDArray[np.float32]]
 
 
 class UpdateGuard:
-    """registered: address to the number of training examples the site gave when it joined."""
+    """The checks of one round.
 
-    def __init__(self, norm_bound: float, registered: Mapping[str, int]) -> None:
+    registered: address to the number of training examples the site gave when it joined. usual: the largest norm that
+    the rounds before make plausible (NormHistory.bound).
+    """
+
+    def __init__(self, norm_bound: float, registered: Mapping[str, int], usual: float = math.inf) -> None:
         self.norm_bound = norm_bound
         self.registered = registered
+        self.usual = usual
+        self.norms: dict[str, float] = {}  # address to the norm of an update that passed so far
 
     def problem(self, address: str, update: Payload, base: Base, number: int) -> str | None:
         """Why this update, with its tensors unpacked, may not be used, or None."""
         return (
             self.header_problem(address, update, number)
-            or self._array_problem(update, base)
+            or _array_problem(update, base)
+            or self._norm_problem(address, update, base)
             or _untrained_problem(update, base)
             or report_problem(update.fields)
         )
@@ -38,22 +47,27 @@ class UpdateGuard:
             return f"counts {examples!r} examples, registered were {self.registered.get(address)}"
         return None
 
-    def _array_problem(self, update: Payload, base: Base) -> str | None:
-        if set(update.arrays) != set(base):
-            return f"holds {len(update.arrays)} tensors that are not the {len(base)} expected ones"
-        square = 0.0
-        for name, expected in base.items():
-            array = update.arrays[name]
-            if array.shape != expected.shape:
-                return f"{name} has shape {array.shape}, expected {expected.shape}"
-            if array.dtype != np.float32:
-                return f"{name} is {array.dtype}, expected float32"
-            if not np.isfinite(array).all():
-                return f"{name} holds NaN or infinity"
-            square += float(np.square(array.astype(np.float64) - expected).sum())
-        if square**0.5 > self.norm_bound:
-            return f"its norm {square**0.5:.3g} passes the bound {self.norm_bound:g}"
+    def _norm_problem(self, address: str, update: Payload, base: Base) -> str | None:
+        norm = self.norms[address] = update_norm(update.arrays, base)
+        if norm > self.norm_bound:
+            return f"its norm {norm:.3g} passes the bound {self.norm_bound:g}"
+        if norm > self.usual:
+            return f"its norm {norm:.3g} passes {self.usual:.3g}, which the rounds before make plausible"
         return None
+
+
+def _array_problem(update: Payload, base: Base) -> str | None:
+    if set(update.arrays) != set(base):
+        return f"holds {len(update.arrays)} tensors that are not the {len(base)} expected ones"
+    for name, expected in base.items():
+        array = update.arrays[name]
+        if array.shape != expected.shape:
+            return f"{name} has shape {array.shape}, expected {expected.shape}"
+        if array.dtype != np.float32:
+            return f"{name} is {array.dtype}, expected float32"
+        if not np.isfinite(array).all():
+            return f"{name} holds NaN or infinity"
+    return None
 
 
 def _untrained_problem(update: Payload, base: Base) -> str | None:

@@ -21,6 +21,7 @@ from shared_model.config.federation import FederationConfig
 from shared_model.exchange.parameters import Arrays
 
 WEIGHT_KEY = "num-examples"
+_MOMENTS = ("m_t", "v_t")
 
 # Flower logs every aggregation of the single reply that it is given here; our own history says what happened.
 logging.getLogger("flwr").setLevel(logging.WARNING)
@@ -31,6 +32,7 @@ class ServerStrategy:
 
     def __init__(self, config: FederationConfig) -> None:
         self.flower = _create(config)
+        self._names: list[str] = []  # of the arrays whose momentum FedAvgM keeps in a list
 
     def next_model(self, number: int, base: Arrays, mean: Arrays) -> Arrays:
         """The model after round `number`, from its base and the weighted mean of the updates."""
@@ -38,10 +40,42 @@ class ServerStrategy:
             self.flower.current_arrays = dict(base)
         elif isinstance(self.flower, FedAvgM):
             self.flower.current_arrays = _record(base)
+            self._order(list(base))
         arrays, _ = self.flower.aggregate_train(number, [_reply(mean)])
         if arrays is None:
             raise RuntimeError(f"{type(self.flower).__name__} returned no model for one valid reply")
         return {name: arrays[name].numpy().astype(np.float32) for name in base}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The optimiser's moments, for the checkpoint; nothing where the strategy keeps none."""
+        found: dict[str, NDArray[Any]] = {}
+        if isinstance(self.flower, FedOpt):
+            for moment in _MOMENTS:
+                kept = getattr(self.flower, moment) or {}
+                found |= {f"{moment}/{name}": array for name, array in kept.items()}
+        elif isinstance(self.flower, FedAvgM) and self.flower.momentum_vector is not None:
+            named = zip(self._names, self.flower.momentum_vector, strict=True)
+            found = {f"momentum/{name}": np.asarray(array) for name, array in named}
+        return found
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """What `state` gave."""
+        moments: dict[str, dict[str, NDArray[Any]]] = {}
+        for key, array in state.items():
+            moment, name = key.split("/", 1)
+            moments.setdefault(moment, {})[name] = array
+        if isinstance(self.flower, FedOpt) and moments:
+            self.flower.m_t, self.flower.v_t = moments["m_t"], moments["v_t"]
+        elif isinstance(self.flower, FedAvgM) and moments:
+            self._names = list(moments["momentum"])
+            self.flower.momentum_vector = list(moments["momentum"].values())
+
+    def _order(self, names: list[str]) -> None:
+        """Flower keeps momentum in the order of the arrays: that of this round, which a file does not keep."""
+        if isinstance(self.flower, FedAvgM) and self.flower.momentum_vector is not None:
+            named = dict(zip(self._names, self.flower.momentum_vector, strict=True))
+            self.flower.momentum_vector = [named[name] for name in names]
+        self._names = names
 
 
 def _create(config: FederationConfig) -> FedAvg:

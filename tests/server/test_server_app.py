@@ -9,9 +9,10 @@ import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
-from server import app as server_app
-from server.app import GridSites, make_app
-from server.sites import SiteFailure
+from server import grid_sites
+from server.app import make_app
+from server.grid_sites import GridSites
+from server.sites import SiteFailure, Waiting
 from shared_model.errors import RunError
 from shared_model.exchange import Payload
 from shared_model.exchange.flower_records import PROBLEM, from_records, to_records
@@ -49,12 +50,13 @@ class SlowGrid:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
-    monkeypatch.setattr(server_app, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(grid_sites, "FIRST_PAUSE", 0.0)
 
 
 def answers_to(grid: SlowGrid) -> dict[str, Payload | SiteFailure]:
     sites = GridSites(grid)
-    return dict(sites.ask("train", {address: Payload() for address in sites.addresses()}))
+    arrivals = sites.ask("train", {address: Payload() for address in sites.addresses()})
+    return dict(arrival for arrival in arrivals if not isinstance(arrival, Waiting))
 
 
 def test_replies_are_handed_on_under_their_address_as_they_arrive() -> None:

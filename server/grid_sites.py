@@ -1,0 +1,121 @@
+"""The sites behind a Flower Grid, asked by pushing messages and looking for replies.
+
+`Grid.send_and_receive` would hold all replies back, sleep three seconds between looks and never give a message up.
+Here replies are handed on as they arrive, the pauses between looks grow from a twentieth of a second to one while
+nothing comes, and what arrives for a question that was given up is taken in and dropped, so that it does not stay in
+Flower's store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import httpx
+from flwr.app import ArrayRecord, Message
+from flwr.serverapp import Grid
+
+from server.errors import Code, CoordinatorError
+from server.sites import Question, SiteFailure, Waiting
+from shared_model.exchange import Payload
+from shared_model.exchange.flower_records import (
+    MESSAGE_TYPES,
+    PROBLEM,
+    from_records,
+    to_array_record,
+    to_records,
+)
+
+FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.05, 1.0, 1.5  # seconds between looks, and what follows each empty one
+ABSENT = "is not connected"
+
+
+class GridSites:
+    """server.sites.Sites over a Flower Grid. moved: bytes that the transport has moved so far, where it can tell."""
+
+    def __init__(self, grid: Grid, moved: Callable[[], int] = lambda: 0) -> None:
+        self.grid = grid
+        self._moved = moved
+        self._given_up: dict[str, str] = {}  # message id -> address
+
+    def addresses(self) -> list[str]:
+        """Node ids of the nodes that are connected now, in numeric order."""
+        with _named():
+            return [str(node) for node in sorted(self.grid.get_node_ids())]
+
+    def ask(
+        self, question: Question, payloads: Mapping[str, Payload]
+    ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting]:
+        """Push one message an address, then pull until every one is answered or the iterator is closed.
+
+        Payloads of the same arrays become messages of the same bytes, so that many sites take no more memory.
+        """
+        waiting: dict[str, str] = {}  # message id -> address
+        try:
+            yield from self._push(question, payloads, waiting)
+            pause = FIRST_PAUSE
+            while waiting:
+                late: list[str] = []
+                arrived = False
+                for reply in self._pull([*waiting, *self._given_up]):
+                    identity = reply.metadata.reply_to_message_id
+                    if identity in self._given_up:
+                        late.append(self._given_up.pop(identity))
+                    elif identity in waiting:
+                        arrived = True
+                        yield waiting.pop(identity), _answer(reply)
+                if late or not arrived:
+                    yield Waiting(self._moved(), tuple(late))
+                if arrived:
+                    pause = FIRST_PAUSE
+                elif waiting:
+                    time.sleep(pause)
+                    pause = min(LONGEST_PAUSE, pause * GROWTH)
+        finally:
+            self._given_up |= waiting
+
+    def _push(
+        self, question: Question, payloads: Mapping[str, Payload], waiting: dict[str, str]
+    ) -> Iterator[tuple[str, SiteFailure]]:
+        shared: dict[int, ArrayRecord] = {}
+        for address, payload in payloads.items():
+            if id(payload.arrays) not in shared:
+                shared[id(payload.arrays)] = to_array_record(payload.arrays)
+            content = to_records(payload, shared[id(payload.arrays)])
+            message = Message(content, dst_node_id=int(address), message_type=MESSAGE_TYPES[question])
+            with _named():
+                identities = list(self.grid.push_messages([message]))
+            if identities and identities[0]:
+                waiting[identities[0]] = address
+            else:  # Flower's answer for a node that has left
+                yield address, SiteFailure(ABSENT)
+
+    def _pull(self, identities: list[str]) -> list[Message]:
+        with _named():
+            return list(self.grid.pull_messages(identities))
+
+
+def _answer(reply: Message) -> Payload | SiteFailure:
+    if reply.has_error():
+        return SiteFailure(f"Flower error {reply.error.code}")
+    try:
+        payload = from_records(reply.content)
+    except (KeyError, ValueError) as error:
+        return SiteFailure(f"an answer that is not ours ({type(error).__name__})")
+    problem = payload.fields.get(PROBLEM)
+    return payload if problem is None else SiteFailure(str(problem))
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Flower has retried for a while already when it says that the SuperLink cannot be reached."""
+    try:
+        yield
+    except (httpx.HTTPError, ConnectionError) as error:
+        raise CoordinatorError(
+            Code.UNREACHABLE,
+            f"the SuperLink does not answer ({type(error).__name__})",
+            where="the coordinator's machine",
+            fix="see the SuperLink's log, start it again, then: fedfundus-coordinator resume",
+        ) from None
