@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from shared_model.config import Config, load_config
+from shared_model.config.adapters import AdaptersConfig
 from shared_model.config.exchange import Codec
 from shared_model.exchange import Coding, Payload, fingerprint, parameter_kinds
 from shared_model.exchange.base import change, received, whole_set
@@ -27,21 +28,27 @@ from shared_model.randomness import numpy_generator
 
 Shapes = dict[str, tuple[int, ...]]
 
+ADAPTERS = ("adapters", "adapters-all")  # presets of the paper's model that train its encoders by adapters
+
 
 def exchange_bytes(config: Config | None = None) -> dict[str, Any]:
-    """Bytes of one site's round each way with `config` (the paper's by default), and seconds to pack and unpack.
+    """Bytes of one site's round each way with `config`, and seconds to pack and unpack. Without one, the paper's, and
+    under `adapters` the same of the presets with adapters.
 
-    `plain`: the whole state dict, each way. `bytes_down_change`: were the downlink int8, for a site that took part in
-    the round before.
+    `plain`: the whole state dict, each way, of the model without adapters. `bytes_down_whole`: to a site that holds
+    no set that a change could be of. `bytes_down_change`: were the downlink int8, to one that took part in the round
+    before.
     """
-    config = config or load_config("paper")
-    every, shared = _shapes(config)
+    if config is None:
+        adapted = {preset: exchange_bytes(load_config(preset)) for preset in ADAPTERS}
+        return {**exchange_bytes(load_config("paper")), "adapters": adapted}
+    shared = _shapes(config)[1]
     model, moved = _drawn(shared, 0, 0.02), _drawn(shared, 1, 1e-4)
     codec = config.exchange.downlink
     whole, base, packing, unpacking = _down(model, "bf16" if codec == "int8" else codec, shared)
     trained = {name: base[name] + moved[name] for name in base}
     up, up_packing, up_unpacking = _up(trained, base, config)
-    plain = _whole_state(every)
+    plain = _whole_state(_shapes(_without_adapters(config))[0])
     changed, _ = _message(change(trained, base)[0], Coding("int8", fingerprint(base), fingerprint(base)))
     down = changed if codec == "int8" else whole
     return {
@@ -51,6 +58,7 @@ def exchange_bytes(config: Config | None = None) -> dict[str, Any]:
         "parameters": sum(array.size for array in model.values()),
         "bytes_up": up,
         "bytes_down": down,
+        "bytes_down_whole": whole,
         "bytes_down_change": changed,
         "ratio_up": up / plain,
         "ratio_down": down / plain,
@@ -61,6 +69,11 @@ def exchange_bytes(config: Config | None = None) -> dict[str, Any]:
             "coordinator_unpacks": up_unpacking,
         },
     }
+
+
+def _without_adapters(config: Config) -> Config:
+    model = config.model.model_copy(update={"adapters": AdaptersConfig()})
+    return config.model_copy(update={"model": model})
 
 
 def _shapes(config: Config) -> tuple[Shapes, Shapes]:

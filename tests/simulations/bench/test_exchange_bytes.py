@@ -17,6 +17,12 @@ def test_a_round_of_the_papers_model_is_within_its_bytes() -> None:
     assert found["bytes_down"] <= 80e6
     assert found["bytes_down_change"] <= 40e6
     assert found["ratio_up"] == found["bytes_up"] / found["plain"]
+    for adapted in found["adapters"].values():
+        assert adapted["plain"] == pytest.approx(found["plain"], abs=1000)  # the softmax weights of losses
+        assert (adapted["uplink"], adapted["downlink"]) == ("int8", "int8")
+        assert adapted["bytes_up"] <= 12e6
+        assert adapted["bytes_down"] <= 12e6
+        assert adapted["bytes_down_whole"] <= 24e6
 
 
 @pytest.mark.parametrize(("codec", "each"), [("fp32", 4), ("bf16", 2), ("int8", 1)])
