@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from shared_model.config.schema import FusionConfig, ModelConfig
+from shared_model.config.schema import ModelConfig
 from shared_model.errors import DataError
 from shared_model.model.decoders import ImageDecoder, TextDecoder
+from shared_model.model.fusion_transformer import fusion_transformer
 from shared_model.model.image_encoder import ImageEncoder
 from shared_model.model.structured_encoder import StructuredEncoder
 from shared_model.model.text_encoder import TextEncoder
@@ -158,11 +160,11 @@ class FusionModel(nn.Module):
             )
         tokens = torch.cat([embedded[name].tokens for name in names], dim=1)  # (B, T, width)
         padding = torch.cat([embedded[name].padding | ~here[name].unsqueeze(1) for name in names], dim=1)
-        fused = self.fusion(tokens, src_key_padding_mask=padding if bool(padding.any()) else None)
-        cls, start = {name: fused.new_zeros(fused[:, 0].shape) for name in embedded if name not in names}, 0
-        for name in names:
-            cls[name] = fused[:, start]
-            start += embedded[name].tokens.shape[1]
+        lengths = [embedded[name].tokens.shape[1] for name in names]
+        first = [0, *accumulate(lengths)][:-1]  # where each modality's CLS stands
+        fused = self.fusion(tokens, padding if bool(padding.any()) else None, first)
+        cls = {name: fused.new_zeros(fused[:, 0].shape) for name in embedded if name not in names}
+        cls |= {name: fused[:, index] for index, name in enumerate(names)}
         here |= {
             name: torch.zeros(len(fused), dtype=torch.bool, device=fused.device)
             for name in cls
@@ -209,37 +211,6 @@ class FusionModel(nn.Module):
         if name not in cls:
             return stand_in
         return torch.where(here[name].unsqueeze(1), cls[name], stand_in)
-
-
-class NoFusion(nn.Module):
-    """In place of the fusion transformer where there is nothing to fuse: its final normalisation alone."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, tokens: Tensor, src_key_padding_mask: Tensor | None = None) -> Tensor:
-        """(B, T, width) to the same shape; padding needs no mask here, as no token reads another."""
-        normed: Tensor = self.norm(tokens)
-        return normed
-
-
-def fusion_transformer(config: FusionConfig) -> nn.Module:
-    """`depth` pre-norm layers over all tokens and a final normalisation."""
-    if config.depth == 0:
-        return NoFusion(config.width)
-    layer = nn.TransformerEncoderLayer(
-        config.width,
-        config.heads,
-        config.feed_forward,
-        dropout=config.dropout,
-        activation="gelu",
-        batch_first=True,
-        norm_first=True,
-    )
-    return nn.TransformerEncoder(
-        layer, config.depth, norm=nn.LayerNorm(config.width), enable_nested_tensor=False
-    )
 
 
 def _presence(tokens: Tensor, present: Tensor | None) -> Tensor:
