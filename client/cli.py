@@ -15,8 +15,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from client.site.config import SiteConfig, load_site
-from client.site.state import SiteState
+from client.deployed_cli import register
+from client.site.config import load_site
+from client.site.opening import open_site
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
 from shared_model.files import require_page, write_text
@@ -75,7 +76,7 @@ def check(
     from client.check.document import document
     from client.check.screen import show
 
-    config, state = _open(config_file)
+    config, state = open_site(config_file)
     if report is not None:
         require_page(report)
     with RunProgress(errors) as progress, state.lock("check"):
@@ -107,7 +108,7 @@ def quarantine(
     from client.check.finding_rows import read_findings
     from client.site.contents import QUARANTINE
 
-    _, state = _open(config_file)
+    _, state = open_site(config_file)
     if warnings:
         sys.stdout.write(read_findings(state) or "")
         return
@@ -127,7 +128,7 @@ def describe(
     """Print exactly what this site would tell the coordinator, before it is ever sent."""
     from client.site.describe import describe_site
 
-    config, state = _open(config_file)
+    config, state = open_site(config_file)
     with RunProgress(errors) as progress, state.lock("describe"):
         description = describe_site(config, state, progress, federation)
     if as_json:
@@ -216,7 +217,7 @@ def exclude(
     from client.rights.exclude import exclude as bar
     from client.site.prepare import readable_table
 
-    config, state = _open(config_file)
+    config, state = open_site(config_file)
     exclusion = bar(state, _asked(patient), readable_table(config))
     if as_json:
         print(json.dumps(asdict(exclusion), indent=1))
@@ -243,7 +244,7 @@ def include(patient: Patient = None, config_file: ConfigFile = DEFAULT) -> None:
     """Take an exclusion back, where an id was mistyped or a patient agrees anew."""
     from client.rights.exclude import include as allow
 
-    _, state = _open(config_file)
+    _, state = open_site(config_file)
     print("included again" if allow(state, _asked(patient)) else "was not excluded: nothing changed")
 
 
@@ -281,15 +282,7 @@ def _asked(patient: str | None) -> str:
     return found
 
 
-def _open(config_file: Path) -> tuple[SiteConfig, SiteState]:
-    """The site, with what [retention] says is too old deleted."""
-    from client.rights.retention import expire
-
-    config = load_site(config_file)
-    state = SiteState.open(config.state, config.key, encrypt=config.storage.encrypt)
-    for removed in expire(state, config.retention.model_dump()):
-        errors.print(f"notice: deleted by [retention] in site.toml: {removed}", markup=False)
-    return config, state
+register(app)
 
 
 def main() -> None:

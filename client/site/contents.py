@@ -80,8 +80,8 @@ CONTENTS: tuple[Content, ...] = (
     ),
     Content(
         "registered counts",
-        (f"{WORKER}/**/registered.json",),
-        "how many training photographs each run was told that there are",
+        (f"{WORKER}/**/registered.json", f"{WORKER}/**/private.json"),
+        "how many training photographs each run was told that there are, and of how many patients its noise is made",
         False,
         kept="a run refuses updates of a site whose count has changed, and a change would tell of an exclusion",
     ),

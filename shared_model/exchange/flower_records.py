@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +9,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
-from shared_model.exchange.payload import Payload
+from shared_model.exchange.payload import Payload, fields_from_json
 
 # What the coordinator asks, and the Flower message type that carries it.
 MESSAGE_TYPES = {
@@ -43,12 +41,9 @@ def from_records(records: RecordDict) -> Payload:
     arrays = {name: _decode(array) for name, array in records.array_records["arrays"].items()}
     try:
         text = str(records.config_records["fields"]["json"])
-        fields = json.loads(text, parse_float=_finite, parse_constant=_finite)
-    except (TypeError, RecursionError) as error:  # nesting without end
+    except TypeError as error:
         raise ValueError(f"a message that cannot be read ({type(error).__name__})") from None
-    if not isinstance(fields, dict):
-        raise ValueError("the fields of a message are not a JSON object")
-    return Payload(arrays, fields)
+    return Payload(arrays, fields_from_json(text))
 
 
 def _decode(array: Array) -> NDArray[Any]:
@@ -62,11 +57,3 @@ def _decode(array: Array) -> NDArray[Any]:
     if not isinstance(found, np.ndarray):
         raise ValueError("an archive of arrays in place of one array")
     return found
-
-
-def _finite(text: str) -> float:
-    """JSON has no NaN and no infinity, but Python's parser reads them."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text:.20} is not a finite number")
-    return value

@@ -1,0 +1,156 @@
+"""`fedfundus-site approve`: shows what is asked of this site, each with its hash, and writes down what was agreed.
+
+Somebody at the keyboard is asked for each; a script names the hashes it agrees to, which it has from somebody who
+compared them, since "yes to whatever is there" would approve nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from client.approval.store import Approvals
+from client.approval.trusted import Trusted, trusted_of_kit
+from deploy.pki.keys import spoken
+from shared_model.config.section import Section
+from shared_model.errors import ConfigError, DataError
+from shared_model.package import package_sha256
+from shared_model.run_plan import RunPlan, SignedPlan
+from shared_model.version import PACKAGE_VERSION
+
+SHORTEST_HASH = 16  # characters that a script gives of a hash, at least
+
+Confirm = Callable[[str], bool]
+
+
+@dataclass
+class Operator:
+    """Who agrees. hashes: what a script agrees to. confirm: asks a person; None where there is none."""
+
+    hashes: tuple[str, ...]
+    confirm: Confirm | None
+    show: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self.hashes = tuple("".join(given.split()).lower() for given in self.hashes)
+        short = [given for given in self.hashes if len(given) < SHORTEST_HASH]
+        if short:
+            raise ConfigError(
+                f"a hash is given by at least {SHORTEST_HASH} of its characters",
+                where="--hash",
+                fix="give all of it",
+            )
+
+    def agrees(self, sha256: str, what: str) -> bool:
+        """Whether they agree to what has this hash, which was shown."""
+        if self.hashes:
+            return any(sha256.startswith(given) for given in self.hashes)
+        return self.confirm is not None and self.confirm(f"Approve {what} {sha256[:16]}?")
+
+
+def approve(
+    approvals: Approvals, operator: Operator, site: str, *, kit: Path | None, file: Path | None
+) -> bool:
+    """Ask for everything that waits; whether nothing is left waiting. Nothing is half approved.
+
+    kit: of this site, whose authority is to be believed. file: a signed plan in place of those that came by themselves.
+    """
+    done = kit is None or _federation(approvals, operator, trusted_of_kit(kit, site))
+    done &= _package(approvals, operator)
+    if kit is not None and not done:
+        return False
+    if file is not None:
+        signed = read_signed(file)
+        approvals.trusted.plan_of(signed, datetime.now(UTC))
+        return _plan(approvals, operator, approvals.propose(signed).signed) and done
+    for kept in approvals.plans().values():
+        if not kept.approved:
+            done &= _plan(approvals, operator, kept.signed)
+    return done
+
+
+def read_signed(file: Path) -> SignedPlan:
+    """The signed plan in a file. Raises DataError."""
+    try:
+        return SignedPlan.of(json.loads(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise DataError(
+            f"the plan cannot be read ({error.strerror})", where=str(file), fix="check the path"
+        ) from None
+    except (ValueError, RecursionError):
+        raise DataError(
+            "the file is no signed run plan", where=str(file), fix="ask the coordinator for it"
+        ) from None
+
+
+def _federation(approvals: Approvals, operator: Operator, trusted: Trusted) -> bool:
+    known = approvals.known_federation()
+    if known is not None and known.authority == trusted.authority:
+        if trusted.number < known.number:
+            raise DataError(
+                "this kit is older than the one approved before: it may not know of a revoked certificate",
+                fix="give the newest kit",
+            )
+        approvals.trust(trusted)
+        return True
+    operator.show(f"federation {trusted.federation}, whose authority has the fingerprint")
+    operator.show(f"  {spoken(trusted.fingerprint)}")
+    operator.show("  compare it by telephone with whoever runs the authority")
+    if not operator.agrees(trusted.fingerprint, "the authority"):
+        return False
+    approvals.trust(trusted)
+    return True
+
+
+def _package(approvals: Approvals, operator: Operator) -> bool:
+    found = package_sha256()
+    if found in approvals.packages():
+        return True
+    operator.show(f"installed package fedfundus {PACKAGE_VERSION}")
+    operator.show(f"  {found}")
+    if not operator.agrees(found, "the installed package"):
+        return False
+    approvals.approve_package(found)
+    return True
+
+
+def _plan(approvals: Approvals, operator: Operator, signed: SignedPlan) -> bool:
+    known = approvals.plan(signed.sha256)
+    if known is not None and known.approved:
+        return True
+    plan = approvals.trusted.plan_of(signed, datetime.now(UTC))
+    for line in summary(plan, package_sha256()):
+        operator.show(line)
+    if not operator.agrees(signed.sha256, "the run plan"):
+        return False
+    approvals.approve_plan(signed)
+    return True
+
+
+def summary(plan: RunPlan, package: str) -> list[str]:
+    """What a plan asks of a site, for a person. package: the one installed here."""
+    config = plan.config
+    megabytes = plan.bytes_of_tensors / 1e6
+    return [
+        f"run {plan.run} of federation {plan.federation}, signed by its coordinator",
+        f"  {plan.sha256}",
+        f"  model: preset {config.preset}, {len(plan.tensors)} tensors travel, {megabytes:,.1f} MB as fp32 "
+        f"(up as {config.exchange.uplink}, down as {config.exchange.downlink})",
+        f"  training: {config.federation.rounds} rounds of {config.training.local_steps} steps of "
+        f"{config.training.batch_size}, {config.federation.strategy}",
+        f"  privacy: {_privacy(config.privacy)}",
+        f"  statistics: {', '.join(plan.statistics) or 'none'}",
+        f"  questions: {', '.join(plan.questions)}",
+        f"  the coordinator runs {'the same package' if plan.package == package else 'ANOTHER package'}: "
+        f"fedfundus {plan.version}, {plan.package[:16]}",
+    ]
+
+
+def _privacy(section: Section) -> str:
+    found = section.model_dump()
+    if not found.pop("enabled"):
+        return "none: updates are not made private"
+    return ", ".join(f"{name} {value}" for name, value in found.items())

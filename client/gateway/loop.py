@@ -1,0 +1,116 @@
+"""The gateway's own loop over Flower's Fleet functions: pull a message, ask the worker, send its answer.
+
+It stands in the place of a SuperNode and its executor. What the coordinator delivers is not even fetched, there is no
+second process and no port, and the pauses between looks grow while nothing comes, where the SuperNode always sleeps
+three seconds. Connection, signatures, heartbeats and retries are Flower's (client.gateway.contract).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from flwr.app import Message
+from flwr.supercore.inflatable.inflatable_object import (
+    get_all_nested_objects,
+    get_object_tree,
+    no_object_id_recompute,
+)
+from flwr.supercore.inflatable.inflatable_utils import pull_and_inflate_object_from_tree, push_objects
+from flwr.supercore.run import RunNotRunningException
+from flwr.supercore.task_identity import TaskIdentity
+from flwr.supernode.fleet_http_connection import http_request_response
+
+log = logging.getLogger(__name__)
+
+SHORTEST, LONGEST, GROWTH = 0.05, 3.0, 1.5  # seconds between looks, and what follows each empty one
+Answer = Callable[[Message], Message]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where the SuperLink is reached, who is believed there, and the node's own key."""
+
+    address: str
+    root_certificates: str
+    key: ec.EllipticCurvePrivateKey
+
+
+def run_loop(connection: Connection, answer: Answer, stop: threading.Event) -> None:
+    """Answer messages until `stop`. Flower exits the process where the node is refused."""
+    while not stop.is_set():
+        with http_request_response(
+            connection.address,
+            False,
+            connection.root_certificates,
+            (connection.key, connection.key.public_key()),
+        ) as calls:
+            fleet = _Fleet(*calls)
+            log.info("connected as node %s", fleet.node_id)
+            TaskIdentity.node_id, TaskIdentity.task_id = fleet.node_id, 0
+            _serve(fleet, answer, stop)
+        stop.wait(LONGEST)  # reached only after an error, which Flower has logged: connect anew
+
+
+@dataclass(frozen=True)
+class _Fleet:
+    """What Flower's connection yields, in its order."""
+
+    node_id: int
+    receive: Callable[[], Any]
+    send: Callable[..., Any]
+    get_run: Callable[..., Any]
+    get_fab: Callable[..., Any]
+    pull_object: Callable[[int, str], bytes]
+    push_object: Callable[[int, str, str, bytes], None]
+    confirm: Callable[[int, str], None]
+
+
+def _serve(fleet: _Fleet, answer: Answer, stop: threading.Event) -> None:
+    pause = SHORTEST
+    while not stop.wait(pause):
+        try:
+            answered = _one(fleet, answer)
+        except RunNotRunningException:
+            log.info("the run of a message has ended")
+            answered = True
+        pause = SHORTEST if answered else min(LONGEST, pause * GROWTH)
+
+
+def _one(fleet: _Fleet, answer: Answer) -> bool:
+    """Answer one message; whether there was one."""
+    received = fleet.receive()
+    if received is None:
+        return False
+    announced, tree = received
+    run = announced.metadata.run_id
+    log.info("received %s", announced.metadata.message_type)
+    message = pull_and_inflate_object_from_tree(
+        tree,
+        lambda identity: fleet.pull_object(run, identity),
+        lambda identity: fleet.confirm(run, identity),
+        return_type=Message,
+    )
+    message.metadata.__dict__["_message_id"] = tree.object_id  # not among what is sent of a message
+    TaskIdentity.run_id = run
+    started = time.monotonic()
+    reply = answer(message)
+    _send(fleet, run, reply, time.monotonic() - started)
+    log.info("answered %s", announced.metadata.message_type)
+    return True
+
+
+def _send(fleet: _Fleet, run: int, reply: Message, seconds: float) -> None:
+    reply.metadata.__dict__["_message_id"] = reply.object_id
+    with no_object_id_recompute():
+        wanted, session = fleet.send(reply, get_object_tree(reply), seconds)
+        push_objects(
+            get_all_nested_objects(reply),
+            lambda identity, content: fleet.push_object(run, session, identity, content),
+            object_ids_to_push=wanted,
+        )

@@ -1,0 +1,137 @@
+"""The worker process behind its socket: which plan is at work, and whether a question may be asked at all.
+
+A question reaches the site's worker only for a run plan that the coordinator signed and the operator approved, run by
+the package that the operator approved, within what the plan says: its questions, its rounds, its tensors. All of it
+is looked up at every question, so that a withdrawn approval counts at once, and nothing is remembered that a worker
+started anew would not find again on its disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from client.approval.store import Approvals
+from client.site.config import SiteConfig
+from client.site.state import SiteState
+from client.worker.site_worker import SiteWorker
+from shared_model.errors import DataError, RunError
+from shared_model.exchange.payload import Payload
+from shared_model.package import package_sha256
+from shared_model.run_plan import PACKAGE, PLAN, SIGNED_PLAN, Question, RunPlan, SignedPlan
+from shared_model.version import PACKAGE_VERSION
+
+_SLACK = 1.25  # over fp32: int8 scales of small tensors
+
+
+class Asked(Protocol):
+    """What answers: client.worker.site_worker.SiteWorker."""
+
+    def join(self) -> Payload:
+        """Who this site is."""
+        ...
+
+    def statistics(self) -> Payload:
+        """Round 0."""
+        ...
+
+
+Open = Callable[[SiteConfig, SiteState, RunPlan], Asked]
+
+
+def open_site(config: SiteConfig, state: SiteState, plan: RunPlan) -> SiteWorker:
+    """The site's worker for a plan, telling no more statistics than the plan names."""
+    told = tuple(group for group in config.policy.statistics if group in plan.statistics)
+    policy = config.policy.model_copy(update={"statistics": told})
+    narrowed = config.model_copy(update={"policy": policy})
+    return SiteWorker(narrowed, state, plan.config, run=plan.run, federation=plan.federation)
+
+
+class WorkerHost:
+    """One site's worker for whichever approved plan is at work. opened: makes the worker of a plan."""
+
+    def __init__(self, config: SiteConfig, state: SiteState, opened: Open = open_site) -> None:
+        self._config = config
+        self._state = state
+        self._opened = opened
+        self.approvals = Approvals(state)
+        self.package = package_sha256()
+        self._worker: Asked | None = None
+        self._of = ""  # the plan that self._worker is of
+
+    def expected(self, question: Question) -> int:
+        """Bytes of tensors that a request may bring at most."""
+        signed = self.approvals.at_work()
+        if question in ("join", "statistics") or signed is None:
+            return 0
+        return int(_SLACK * self.approvals.require(signed, self.package).bytes_of_tensors) + (1 << 20)
+
+    def answer(self, question: Question, request: Payload) -> Payload:
+        """The answer that leaves. Raises FedFundusError, of which only `what` may leave."""
+        if question == "join":
+            return self._join(request)
+        signed = self.approvals.at_work()
+        if signed is None or request.fields.get(PLAN) != signed.sha256:
+            raise RunError(
+                "this site has not joined the run that asks",
+                fix="the coordinator has to let the site join first",
+            )
+        plan = self.approvals.require(signed, self.package)
+        _require_within(plan, question, request.fields)
+        worker = self._worker_of(plan)
+        if question == "statistics":
+            return worker.statistics()
+        ask: Callable[[Payload], Payload] = getattr(worker, question)
+        return ask(request)
+
+    def status(self) -> dict[str, Any]:
+        """The fields of StatusAnswer but `busy`."""
+        signed = self.approvals.at_work()
+        return {
+            "site": self._config.site.name,
+            "version": PACKAGE_VERSION,
+            "package": self.package,
+            "package_approved": self.package in self.approvals.packages(),
+            "plan": signed.sha256 if signed else "",
+            "run": self.approvals.trusted.plan_of(signed, None).run if signed else "",
+        }
+
+    def _join(self, request: Payload) -> Payload:
+        signed = SignedPlan.of(request.fields.get(SIGNED_PLAN))
+        if package_sha256() != self.package:
+            raise RunError(
+                "the installed package was changed while this site's worker was running",
+                fix="restart the worker, then approve the package",
+            )
+        plan = self.approvals.require(signed, self.package)
+        _require_within(plan, "join", request.fields)
+        answer = self._worker_of(plan).join()
+        tensors = {name: list(shape) for name, shape in plan.tensors.items()}
+        if answer.fields["tensors"] != tensors or answer.fields["trunk"] != plan.trunk:
+            raise DataError(
+                "the tensors that the run plan names are not those of this site's model",
+                fix="install the release that the coordinator uses, with the same pretrained weights",
+            )
+        self.approvals.set_at_work(signed.sha256)
+        return Payload(answer.arrays, answer.fields | {PLAN: signed.sha256, PACKAGE: self.package})
+
+    def _worker_of(self, plan: RunPlan) -> Asked:
+        if self._worker is None or self._of != plan.sha256:
+            self._worker, self._of = self._opened(self._config, self._state, plan), plan.sha256
+        return self._worker
+
+
+def _require_within(plan: RunPlan, question: Question, fields: dict[str, Any]) -> None:
+    """Raise DataError for a question that the plan does not name, or a round that it does not have."""
+    if question not in plan.questions:
+        raise DataError(
+            f"the approved run plan does not ask {question!r}", fix="the coordinator must make another plan"
+        )
+    if question in ("train", "evaluate"):
+        number, first = fields.get("round"), 1 if question == "train" else 0
+        last = plan.config.federation.rounds
+        if not isinstance(number, int) or isinstance(number, bool) or not first <= number <= last:
+            raise DataError(
+                f"the approved run plan has rounds {first} to {last}, and another was asked for",
+                fix="the coordinator must make another plan",
+            )

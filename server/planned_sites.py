@@ -1,0 +1,64 @@
+"""The sites of a run whose plan is signed: joining brings the plan, and every other question names it.
+
+A site's worker answers for an approved plan only, and a question that does not name the plan at work is refused
+there; so the two are put on in one place, whoever asks and whoever carries it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from server.sites import Question, SiteFailure, Sites, Waiting
+from shared_model.errors import DataError
+from shared_model.exchange import Payload
+from shared_model.run_plan import PLAN, SIGNED_PLAN, SignedPlan
+
+PLAN_FILE = "plan.json"  # in the run's folder
+
+
+class PlannedSites:
+    """server.sites.Sites over others, for one signed plan."""
+
+    def __init__(self, sites: Sites, signed: SignedPlan) -> None:
+        self._sites = sites
+        self._signed = signed
+
+    def addresses(self) -> list[str]:
+        """As the others say."""
+        return self._sites.addresses()
+
+    def ask(
+        self, question: Question, payloads: Mapping[str, Payload]
+    ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting]:
+        """As the others ask; a site that joined under another plan has not joined."""
+        added = {SIGNED_PLAN: self._signed.to_field()} if question == "join" else {PLAN: self._signed.sha256}
+        planned = {
+            address: Payload(given.arrays, given.fields | added) for address, given in payloads.items()
+        }
+        asking = self._sites.ask(question, planned)
+        if question != "join":
+            yield from asking
+            return
+        for found in asking:
+            if isinstance(found, tuple) and isinstance(found[1], Payload):
+                yield found[0], self._joined(found[1])
+            else:
+                yield found
+
+    def _joined(self, answer: Payload) -> Payload | SiteFailure:
+        same = answer.fields.get(PLAN) == self._signed.sha256
+        return answer if same else SiteFailure("joined under another run plan than the one it was sent")
+
+
+def planned(sites: Sites, folder: Path) -> Sites:
+    """The sites under the plan that lies in the run's folder; as they are where there is none (simulation)."""
+    file = folder / PLAN_FILE
+    if not file.is_file():
+        return sites
+    try:
+        signed = SignedPlan.of(json.loads(file.read_text(encoding="utf-8")))
+    except ValueError:
+        raise DataError("the run's plan is damaged", where=str(file), fix="launch the run again") from None
+    return PlannedSites(sites, signed)
