@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from client.cache.features import Features
 from client.data.images import ImageStore
 from client.training.augmentation import Augmentation
 from shared_model.losses import Batch
@@ -25,15 +26,22 @@ class SiteDataset:
 
     The image standardisation and the imputation of structured values come from the federation's training patients.
     What none of them has, a note or a structured value, is not read here either: the model never learnt it. Nor is
-    what the model is not made to read.
+    what the model is not made to read. features: what the model's frozen parts give of photographs and notes, where
+    that is kept (client/cache).
     """
 
     def __init__(
-        self, table: pd.DataFrame, images: ImageStore, tokenizer: Tokenizer, standardisation: Standardisation
+        self,
+        table: pd.DataFrame,
+        images: ImageStore,
+        tokenizer: Tokenizer,
+        standardisation: Standardisation,
+        features: Features | None = None,
     ) -> None:
         self.table = table.reset_index(drop=True)
         self.tokenizer = tokenizer
         self._images = images
+        self._features = features or Features()
         self._reads_images = standardisation.images
         self._image_rows = np.array(
             [images.index_of(record) for record in table["record_id"]], dtype=np.int64
@@ -70,23 +78,45 @@ class SiteDataset:
         pixels = self._images.batch(self._image_rows[np.asarray(rows)])
         return torch.from_numpy(pixels).to(torch.float32).div_(255.0)
 
+    @property
+    def image_size(self) -> int:
+        """Side of the photographs in pixels."""
+        return self._images.size
+
+    def digests(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
+        """SHA-256 of the photographs' files."""
+        records = self.table["record_id"].to_numpy()
+        return [self._images.digests[records[row]] for row in rows]
+
+    def versions(self, rows: Sequence[int] | NDArray[np.int64], draws: Sequence[int]) -> Tensor:
+        """Standardised photographs (B, 3, S, S), each in one of the versions that the cache draws of it."""
+        assert self._features.images is not None
+        drawn = self._features.images.augmentations
+        return self._standardised(drawn(self.photographs(rows), self.digests(rows), draws))
+
     def notes(self, rows: Sequence[int]) -> TextBatch:
         """The full notes of these records."""
-        return self.tokenizer.pad([self._notes[row] for row in rows])
+        return self._padded(self._notes, rows)
+
+    def distinct_notes(self) -> Iterator[list[int]]:
+        """Token ids of every different note, in full and without the sentences that state the grade."""
+        for ids in dict.fromkeys(tuple(ids) for ids in (*self._notes, *self._masked)):
+            yield list(ids)
 
     def batch(
         self, rows: Sequence[int] | NDArray[np.int64], augmentation: Augmentation | None = None
     ) -> Batch:
-        """The tensors of these records, photographs augmented if asked."""
+        """The tensors of these records, photographs augmented if asked: where the cache has drawn a number of versions
+        of each, one of those by the augmentation's generator.
+        """
         index = torch.as_tensor(np.asarray(rows))
-        image = self.photographs(rows)
-        if augmentation is not None:
-            image = augmentation(image)
+        image, image_trunk = self._image(rows, augmentation)
         group = self.note_group[index]
         return Batch(
-            image=(image - self._mean) / self._std,
-            note=self.tokenizer.pad([self._notes[row] for row in rows]),
-            masked_note=self.tokenizer.pad([self._masked[row] for row in rows]),
+            image=image,
+            image_trunk=image_trunk,
+            note=self._padded(self._notes, rows),
+            masked_note=self._padded(self._masked, rows),
             note_group=group,
             structured=self.structured[index],
             present={
@@ -96,6 +126,26 @@ class SiteDataset:
             },
             labels={task: labels[index] for task, labels in self.labels.items()},
         )
+
+    def _image(
+        self, rows: Sequence[int] | NDArray[np.int64], augmentation: Augmentation | None
+    ) -> tuple[Tensor, Tensor | None]:
+        kept = self._features.images
+        if kept is None:
+            image = self.photographs(rows)
+            return self._standardised(image if augmentation is None else augmentation(image)), None
+        draws = kept.augmentations.choose(len(rows), augmentation)
+        image = self.versions(rows, draws)
+        return image, kept.of(self.digests(rows), draws, image)
+
+    def _standardised(self, image: Tensor) -> Tensor:
+        return (image - self._mean) / self._std
+
+    def _padded(self, notes: Sequence[list[int]], rows: Sequence[int] | NDArray[np.int64]) -> TextBatch:
+        own = [notes[row] for row in rows]
+        batch = self.tokenizer.pad(own)
+        kept = self._features.notes
+        return batch if kept is None else batch._replace(trunk=kept.of(own, batch.ids.shape[1]))
 
     def _ids(self, note: object) -> list[int]:
         text = note if isinstance(note, str) else ""

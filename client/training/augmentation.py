@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from shared_model.config.schema import AugmentationConfig
+from shared_model.randomness import torch_generator
 
 
 class Augmentation:
@@ -20,25 +23,82 @@ class Augmentation:
 
     def __call__(self, image: Tensor) -> Tensor:
         """(B, 3, S, S) in [0, 1] to the same shape and range."""
-        config = self.config
+        return _Change.drawn(len(image), self.config, self.generator).of(image)
+
+
+class DrawnAugmentations:
+    """`count` versions of every photograph, drawn once: 0 is the photograph itself.
+
+    The others follow from `seed`, the photograph's content and their number, so that a photograph has the same
+    versions at every site and in every step, and what a frozen encoder makes of them can be kept.
+    """
+
+    def __init__(self, config: AugmentationConfig, count: int, seed: int) -> None:
+        self.config = config
+        self.count = count
+        self.seed = seed
+
+    def choose(self, photographs: int, augmentation: Augmentation | None) -> list[int]:
+        """A version for each photograph of a step, by the step's generator; the photograph itself without one."""
+        if augmentation is None:
+            return [0] * photographs
+        drawn: list[int] = torch.randint(
+            self.count, (photographs,), generator=augmentation.generator
+        ).tolist()
+        return drawn
+
+    def __call__(self, image: Tensor, digests: Sequence[str], draws: Sequence[int]) -> Tensor:
+        """Photographs (B, 3, S, S) in [0, 1] to these versions of them. digests: SHA-256 of their files.
+
+        One by one, so that a version is the same to the last bit whatever else is in the batch.
+        """
+        found = [
+            self._version(image[row : row + 1], digest, draw)
+            for row, (digest, draw) in enumerate(zip(digests, draws, strict=True))
+        ]
+        return torch.cat(found)
+
+    def _version(self, image: Tensor, digest: str, draw: int) -> Tensor:
+        if draw == 0:
+            return image
+        generator = torch_generator(self.seed, "drawn-augmentation", digest, draw)
+        return _Change.drawn(1, self.config, generator).of(image)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What becomes of B photographs. theta: affine maps (B, 2, 3), None where none moves."""
+
+    theta: Tensor | None
+    brightness: Tensor
+    contrast: Tensor
+
+    @classmethod
+    def drawn(cls, count: int, config: AugmentationConfig, generator: torch.Generator) -> _Change:
+        def uniform(bound: float) -> Tensor:
+            return (torch.rand(count, generator=generator) * 2 - 1) * bound
+
+        theta = None
         if config.flips or config.rotation_degrees:
-            image = F.grid_sample(image, self._grid(image), align_corners=False)
-        brightness = self._uniform(len(image), config.brightness).view(-1, 1, 1, 1)
-        contrast = self._uniform(len(image), config.contrast).view(-1, 1, 1, 1)
+            angle, flips = uniform(math.radians(config.rotation_degrees)), torch.ones(count, 2)
+            if config.flips:
+                flips = torch.randint(0, 2, (count, 2), generator=generator) * 2.0 - 1.0
+            theta = _affine(angle, flips)
+        return cls(theta, uniform(config.brightness), uniform(config.contrast))
+
+    def of(self, image: Tensor) -> Tensor:
+        if self.theta is not None:
+            grid = F.affine_grid(self.theta, list(image.shape), align_corners=False)
+            image = F.grid_sample(image, grid, align_corners=False)
+        brightness, contrast = self.brightness.view(-1, 1, 1, 1), self.contrast.view(-1, 1, 1, 1)
         mean = image.mean(dim=(1, 2, 3), keepdim=True)
         return ((image - mean) * (1 + contrast) + mean * (1 + brightness)).clamp(0.0, 1.0)
 
-    def _grid(self, image: Tensor) -> Tensor:
-        count = len(image)
-        angle = self._uniform(count, math.radians(self.config.rotation_degrees))
-        flips = torch.ones(count, 2)
-        if self.config.flips:
-            flips = torch.randint(0, 2, (count, 2), generator=self.generator) * 2.0 - 1.0
-        cos, sin = torch.cos(angle), torch.sin(angle)
-        theta = torch.zeros(count, 2, 3)
-        theta[:, 0, 0], theta[:, 0, 1] = cos * flips[:, 0], -sin * flips[:, 0]
-        theta[:, 1, 0], theta[:, 1, 1] = sin * flips[:, 1], cos * flips[:, 1]
-        return F.affine_grid(theta, list(image.shape), align_corners=False)
 
-    def _uniform(self, count: int, bound: float) -> Tensor:
-        return (torch.rand(count, generator=self.generator) * 2 - 1) * bound
+def _affine(angle: Tensor, flips: Tensor) -> Tensor:
+    """Rotation by `angle` (B,) after flips (B, 2) of 1 or -1, as affine maps (B, 2, 3)."""
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    theta = torch.zeros(len(angle), 2, 3)
+    theta[:, 0, 0], theta[:, 0, 1] = cos * flips[:, 0], -sin * flips[:, 0]
+    theta[:, 1, 0], theta[:, 1, 1] = sin * flips[:, 1], cos * flips[:, 1]
+    return theta

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from shared_model.config.adapters import AdaptersConfig
+from shared_model.config.cache import CacheConfig
 from shared_model.config.exchange import ExchangeConfig
 from shared_model.config.federation import FederationConfig
 from shared_model.config.privacy import PrivacyConfig
@@ -271,6 +272,7 @@ class Config(Section):
     data: DataConfig = DataConfig()
     federation: FederationConfig = FederationConfig()
     exchange: ExchangeConfig = ExchangeConfig()
+    cache: CacheConfig = CacheConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     runtime: RuntimeConfig = RuntimeConfig()

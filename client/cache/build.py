@@ -1,0 +1,99 @@
+"""Filling a cache before it is needed: its size said first, as many threads as training may have, resumable.
+
+One photograph or note is one piece of work, written as soon as it is computed; what an earlier build finished is not
+done again, whatever ended it. Only one process builds a file, and others that want it wait and find it done.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from client.cache import listener
+from client.cache.features import KeptFeatures, rounded
+from client.cache.plans import Entry, Plan
+from shared_model.errors import FedFundusError
+
+
+def fill(kept: KeptFeatures, plan: Plan, *, bounded_by: str) -> None:
+    """Compute and keep what is missing of the plan, as far as there is room; where the disk refuses, no more.
+
+    bounded_by: what limits the room, in words. The run goes on in any case, with what there is.
+    """
+    if all(entry.key in kept.file for entry in plan.entries):
+        return
+    try:
+        with kept.file.writing():
+            missing = [entry for entry in plan.entries if entry.key not in kept.file]
+            chosen = _announced(kept, plan, missing, bounded_by)
+            for done, (entry, features) in enumerate(_computed(chosen), start=1):
+                half = rounded(features)
+                if half is not None:
+                    kept.file.write(entry.key, half)
+                listener.progress(done, len(chosen), plan.unit)
+    except FedFundusError as error:
+        kept.limit = 0
+        kept.tell(f"{error.what}; the run goes on, and computes what is not kept")
+
+
+def in_words(number: float) -> str:
+    """A number of bytes for a person."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if number >= size:
+            return f"{number / size:,.1f} {unit}"
+    return f"{number / 1e3:,.0f} kB"
+
+
+def _announced(kept: KeptFeatures, plan: Plan, missing: list[Entry], bounded_by: str) -> list[Entry]:
+    """What of the missing is to be computed; its size is said first."""
+    if not missing:
+        return []
+    total = plan.bytes
+    left = sum(entry.bytes for entry in missing)
+    already = f", of which {in_words(total - left)} are there already" if left < total else ""
+    listener.announce(f"{in_words(total)} for {plan.described}{already}")
+    room, chosen = kept.limit - kept.file.size, []
+    for entry in missing:
+        if entry.bytes > room:
+            break
+        room -= entry.bytes
+        chosen.append(entry)
+    if len(chosen) < len(missing):
+        listener.warn(
+            f"{bounded_by} leaves room for {in_words(max(0, kept.limit))}; what does not fit, "
+            f"{len(missing) - len(chosen):,} of {len(plan.entries):,} {plan.unit}, is computed every time"
+        )
+    return chosen
+
+
+def _computed(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Tensor]]:
+    """Features in the order of the entries, by as many threads as training has, few ahead of what is written."""
+    threads = torch.get_num_threads()
+    if threads == 1 or len(entries) < 2:
+        yield from ((entry, entry.compute()) for entry in entries)
+        return
+    with _one_thread_each(threads) as pool:
+        ahead: deque[tuple[Entry, Future[Tensor]]] = deque()
+        for entry in entries:
+            ahead.append((entry, pool.submit(entry.compute)))
+            if len(ahead) > 2 * threads:
+                first, future = ahead.popleft()
+                yield first, future.result()
+        yield from ((entry, future.result()) for entry, future in ahead)
+
+
+@contextmanager
+def _one_thread_each(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Photographs side by side rather than each cut up: nothing waits for a core that somebody else uses."""
+    single: Callable[[], None] = lambda: torch.set_num_threads(1)  # noqa: E731
+    pool = ThreadPoolExecutor(threads, initializer=single)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)

@@ -1,0 +1,169 @@
+"""Trunk features of photographs and notes as a data set asks for them: from the file, or computed and then kept.
+
+What is computed goes through the same rounding as what is kept, one photograph or note at a time, so that numbers do
+not depend on what happened to be on the disk, nor on what else was in the batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from client.cache import listener
+from client.cache.feature_file import FeatureFile, Half, Key
+from client.training.augmentation import DrawnAugmentations
+from shared_model.errors import FedFundusError
+from shared_model.model.image_encoder import ImageEncoder
+from shared_model.model.text_encoder import TextEncoder
+
+Compute = Callable[[], Tensor]  # features (T, width) of one photograph or note
+
+
+class KeptFeatures:
+    """Features by key, read through `file`, which takes new ones until it has `limit` bytes."""
+
+    def __init__(self, file: FeatureFile, limit: int) -> None:
+        self.file = file
+        self.limit = limit
+        self._told: set[str] = set()
+
+    def of(self, wanted: Sequence[tuple[Key, Compute]]) -> list[Tensor]:
+        """Features (T, width) in fp32, one for each of `wanted`; what is not kept, or damaged, is computed."""
+        found: dict[Key, Tensor] = {}
+        new: dict[Key, Half] = {}
+        for key, compute in wanted:
+            if key in found:
+                continue
+            half = self._read(key)
+            if half is None:
+                features = compute()
+                half = rounded(features)
+                if half is None:
+                    self.tell("a value is beyond the range of half precision, and so is computed every time")
+                    found[key] = features
+                    continue
+                new[key] = half
+            found[key] = torch.from_numpy(half).to(torch.float32)
+        if new:
+            self.keep(new, wait=False)
+        return [found[key] for key, _ in wanted]
+
+    def keep(self, new: Mapping[Key, Half], *, wait: bool = True) -> bool:
+        """Write features, as far as there is room; False where the disk refuses, which is said once."""
+        if not any(self._fits(half) for half in new.values()):
+            return True
+        try:
+            with self.file.writing(wait=wait) as possible:
+                for key, half in new.items() if possible else ():
+                    if key not in self.file and self._fits(half):
+                        self.file.write(key, half)
+        except FedFundusError as error:
+            self.limit = 0
+            self.tell(f"{error.what}; the run goes on, and computes what is not kept")
+            return False
+        return True
+
+    def tell(self, problem: str) -> None:
+        """Say a problem of this cache, once."""
+        if problem not in self._told:
+            self._told.add(problem)
+            listener.warn(problem)
+
+    def _fits(self, half: Half) -> bool:
+        return self.file.size + self.file.entry_bytes(*half.shape) <= self.limit
+
+    def _read(self, key: Key) -> Half | None:
+        before = self.file.damaged
+        found = self.file.read(key)
+        if self.file.damaged > before:
+            self.tell("what was kept is damaged in part; that part is computed again")
+        return found
+
+
+def rounded(features: Tensor) -> Half | None:
+    """Features in half precision; None where one of them is too large for it."""
+    half: Half = features.to(torch.float16).numpy()
+    return half if bool(np.isfinite(half).all()) else None
+
+
+class ImageFeatures:
+    """What the image trunk gives of `augmentations` of photographs; kept: None where nothing can be kept."""
+
+    def __init__(
+        self, encoder: ImageEncoder, augmentations: DrawnAugmentations, kept: KeptFeatures | None
+    ) -> None:
+        self.augmentations = augmentations
+        self.kept = kept
+        self._encoder = encoder
+
+    def of(self, digests: Sequence[str], draws: Sequence[int], image: Tensor) -> Tensor | None:
+        """(B, T, width) of standardised photographs (B, 3, S, S), which are these draws; None without a cache."""
+        if self.kept is None:
+            return None
+
+        def computing(row: int) -> Compute:
+            return lambda: self.compute(image[row : row + 1])
+
+        keys = [self.key(digest, draw) for digest, draw in zip(digests, draws, strict=True)]
+        return torch.stack(self.kept.of([(key, computing(row)) for row, key in enumerate(keys)]))
+
+    def compute(self, image: Tensor) -> Tensor:
+        """(T, width) of one standardised photograph (1, 3, S, S)."""
+        with torch.autocast("cpu", enabled=False):
+            return self._encoder.trunk(image)[0]
+
+    def shape(self, size: int) -> tuple[int, int]:
+        """(T, width) of the features of a photograph of `size` pixels."""
+        tokens, width = self.compute(torch.zeros(1, 3, size, size)).shape
+        return tokens, width
+
+    @staticmethod
+    def key(digest: str, draw: int) -> Key:
+        """digest: SHA-256 of the photograph's file in hex."""
+        return Key(bytes.fromhex(digest), draw)
+
+
+class TextFeatures:
+    """What the text trunk gives of notes, each at its own length; kept: None where nothing can be kept."""
+
+    def __init__(self, encoder: TextEncoder, kept: KeptFeatures | None) -> None:
+        self.kept = kept
+        self.width = encoder.width
+        self._encoder = encoder
+
+    def of(self, notes: Sequence[Sequence[int]], length: int) -> Tensor | None:
+        """(B, length, width) of notes as token ids, zeros where a note is shorter; None without a cache."""
+        if self.kept is None:
+            return None
+
+        def computing(ids: Sequence[int]) -> Compute:
+            return lambda: self.compute(ids)
+
+        found = torch.zeros(len(notes), length, self.width)
+        for row, features in enumerate(self.kept.of([(self.key(ids), computing(ids)) for ids in notes])):
+            found[row, : len(features)] = features
+        return found
+
+    def compute(self, ids: Sequence[int]) -> Tensor:
+        """(L, width) of one note of L tokens."""
+        tokens = torch.tensor([list(ids)], dtype=torch.long)
+        with torch.autocast("cpu", enabled=False):
+            return self._encoder.trunk(tokens, torch.ones_like(tokens))[0]
+
+    @staticmethod
+    def key(ids: Sequence[int]) -> Key:
+        """By the note's tokens."""
+        return Key(hashlib.sha256(np.asarray(ids, dtype=np.int64).tobytes()).digest())
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a data set may ask for; None where the encoder has no trunk or nothing is kept of it."""
+
+    images: ImageFeatures | None = None
+    notes: TextFeatures | None = None
