@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from client.data.images import ImageStore
 from client.data.split import folds
+from client.training.machine import on_this_machine
 from server.store import RunFolder
 from shared_model.artefact import write_json
 from shared_model.calibration import Calibration
@@ -69,6 +70,7 @@ class CrossValidation:
         # Each fold takes the same steps, and no report tells a person where one of them stopped.
         training = self.config.training.model_copy(update={"early_stopping": 0})
         self.config = self.config.model_copy(update={"training": training})
+        self.config = on_this_machine(self.config)
         with output_folder(self.out) as folder:
             document, page = self._into(folder)
             document["run"]["seconds"] = round(time.perf_counter() - started, 1)

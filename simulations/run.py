@@ -5,6 +5,7 @@ Everything is written to a sibling folder and renamed at the end, so that an int
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from typing import Any
 import pandas as pd
 
 from client.data.images import PIPELINE_VERSION
-from client.worker.resident import resident_model
+from client.training.machine import on_this_machine
+from client.worker.resident import resident_model, training_machine
 from server.store import RunFolder
 from server.store.run_folder import REFUSED
 from shared_model.artefact import count_parameters, save_artefact, write_json
@@ -88,8 +90,11 @@ class Run:
         return document
 
     def _settled(self) -> Config:
-        """Early stopping would break the equal budgets of the comparison, so it is off there."""
-        config = self.config
+        """On this machine; early stopping would break the equal budgets of the comparison, so it is off there."""
+        beside = self.config.evaluation.comparison
+        config = on_this_machine(
+            self.config, self.config.runtime.jobs or os.cpu_count() or 1 if beside else 1
+        )
         if config.evaluation.comparison and config.training.early_stopping:
             training = config.training.model_copy(update={"early_stopping": 0})
             return config.model_copy(update={"training": training})
@@ -224,6 +229,7 @@ def _facts(
         "local_steps": config.training.local_steps,
         "strategy": config.federation.strategy,
         "engine": config.runtime.engine,
+        "machine": training_machine(config).describe(),
         "seed": config.seed,
         "parameters": count_parameters(resident_model(config).objective),
         "bytes_per_round": {

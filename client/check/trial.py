@@ -13,6 +13,7 @@ import time
 import numpy as np
 import torch
 
+from client.training.machine import machine_of
 from client.training.optimizer import make_optimizer
 from shared_model.config import Config, load_config
 from shared_model.losses import Batch, Objective
@@ -26,7 +27,7 @@ ENOUGH_SECONDS = 20.0  # no further step is begun after so much timing
 
 def trial(config: Config) -> dict[str, float]:
     """Seconds of a training step (the median, after one that warms up) and of grading one photograph; bytes."""
-    torch.set_num_threads(config.runtime.threads)
+    torch.set_num_threads(machine_of(config.runtime).threads)
     objective = Objective(build_model(config.model, pretrained=False), config.losses)
     optimizer = make_optimizer(objective, config.training, config.training.learning_rate)
     batch = noise(config, config.training.batch_size)

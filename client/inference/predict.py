@@ -42,14 +42,15 @@ def predict(
     patients of none).
     """
     model.eval()
+    device = next(model.parameters()).device
     rows = rows[dataset.readable()[rows]]
     parts: dict[str, list[Floats]] = defaultdict(list)
     notes = _note_vectors(model, dataset, rows, batch_size)
     for start in range(0, len(rows), batch_size):
         chosen = rows[start : start + batch_size]
-        batch = dataset.batch(chosen)
+        batch = dataset.batch(chosen).to(device)
         for key, value in _batch_outputs(model, batch, mask_notes).items():
-            parts[key].append(value.float().numpy())
+            parts[key].append(value.float().cpu().numpy())
         group = dataset.note_group[torch.as_tensor(chosen)].numpy()
         for key, vectors in notes.items():
             parts[key].append(vectors[group])  # -1 reads the last row: zeros, or NaN where a grade would be
@@ -106,9 +107,11 @@ def _from(
     its unimodal vector as well.
     """
     complete = torch.stack([present[name] for name in embedded]).all(dim=0)
-    found = {f"{task} {given}": torch.full((len(complete), GRADES), float("nan")) for task in TASKS}
+    device = complete.device
+    nothing = torch.full((len(complete), GRADES), float("nan"), device=device)
+    found = {f"{task} {given}": nothing.clone() for task in TASKS}
     if given == "image":
-        found["unimodal image"] = torch.zeros(len(complete), model.config.fusion.width)
+        found["unimodal image"] = torch.zeros(len(complete), model.config.fusion.width, device=device)
     here = complete.nonzero().squeeze(1)
     if len(here):
         encoding = model.fuse({n: Tokens(t.tokens[here], t.padding[here]) for n, t in embedded.items()})
@@ -136,8 +139,9 @@ def _note_vectors(
     known = [(int(i), int(rows[f])) for i, f in zip(ids, first, strict=True) if i >= 0]
     for start in range(0, len(known), batch_size):
         part = known[start : start + batch_size]
-        encoding = model.fuse({"text": model.embed_text(dataset.notes([row for _, row in part]))})
+        text = dataset.notes([row for _, row in part]).to(next(model.parameters()).device)
+        encoding = model.fuse({"text": model.embed_text(text)})
         outputs = _grades(model, "note_unmasked", model.grade(encoding))
         for key, value in {**outputs, "unimodal text": encoding.cls["text"]}.items():
-            found[key][[i for i, _ in part]] = value.float().numpy()
+            found[key][[i for i, _ in part]] = value.float().cpu().numpy()
     return found

@@ -43,8 +43,11 @@ def make_optimizer(
     for name, parameter in named.items():
         if moments and f"{STEP}.{name}" in moments:
             optimizer.state[parameter] = {
-                STEP: torch.tensor(float(moments[f"{STEP}.{name}"])),
-                **{kind: torch.from_numpy(moments[f"{kind}.{name}"].copy()) for kind in MOMENTS},
+                STEP: torch.tensor(float(moments[f"{STEP}.{name}"]), device=parameter.device),
+                **{
+                    kind: torch.from_numpy(moments[f"{kind}.{name}"].copy()).to(parameter.device)
+                    for kind in MOMENTS
+                },
             }
     return optimizer
 

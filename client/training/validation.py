@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from client.data.dataset import SiteDataset
-from shared_model.losses import Objective
+from client.training.machine import PLAIN, Machine
+from shared_model.losses import Batch, Objective
 from shared_model.losses.grading import MISSING
 from shared_model.metrics.grading import confusion_matrix
 from shared_model.records import GRADES, TASKS
@@ -29,26 +31,36 @@ class Validation:
 
 @torch.no_grad()
 def validate(
-    objective: Objective, dataset: SiteDataset, rows: NDArray[np.int64], batch_size: int
+    objective: Objective,
+    dataset: SiteDataset,
+    rows: NDArray[np.int64],
+    batch_size: int,
+    machine: Machine = PLAIN,
 ) -> Validation:
     """Grade `rows` with every input they have; the loss is the unweighted cross-entropy."""
     objective.eval()
     result = Validation()
     for start in range(0, len(rows), batch_size):
-        batch = dataset.batch(rows[start : start + batch_size])
-        embedded = {
-            "image": objective.model.embed_image(batch.image, batch.image_trunk),
-            "text": objective.model.embed_text(
-                batch.masked_note if objective.config.mask_notes else batch.note
-            ),
-            "structured": objective.model.embed_structured(batch.structured),
-        }
-        logits = objective.model.grade(objective.model.fuse(embedded, batch.present))
+        with machine.autocast():
+            logits, labels = _graded(objective, dataset.batch(rows[start : start + batch_size]))
         for task in TASKS:
-            label = batch.labels[task]
+            label = labels[task]
             result.examples += int((label != MISSING).sum())
             result.loss_sum += float(
                 F.cross_entropy(logits[task], label, ignore_index=MISSING, reduction="sum")
             )
             result.confusion[task] += confusion_matrix(label.numpy(), logits[task].argmax(dim=1).numpy())
     return result
+
+
+def _graded(objective: Objective, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Logits in fp32 and labels of every task, on the processor."""
+    labels = batch.labels
+    batch = batch.to(next(objective.parameters()).device)
+    embedded = {
+        "image": objective.model.embed_image(batch.image, batch.image_trunk),
+        "text": objective.model.embed_text(batch.masked_note if objective.config.mask_notes else batch.note),
+        "structured": objective.model.embed_structured(batch.structured),
+    }
+    logits = objective.model.grade(objective.model.fuse(embedded, batch.present))
+    return {task: logits[task].float().cpu() for task in TASKS}, labels

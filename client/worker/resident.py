@@ -7,11 +7,13 @@ from functools import lru_cache
 
 import torch
 
+from client.training.machine import Machine, machine_of
 from shared_model.config import Config, LossConfig, ModelConfig
 from shared_model.exchange import local_tensors
 from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
 from shared_model.model import Tokenizer, build_model, load_tokenizer
+from shared_model.model.fusion_transformer import FusionTransformer
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,22 @@ class Resident:
 
 
 def resident_model(config: Config) -> Resident:
-    """The resident model of this configuration and seed, built on first use."""
-    torch.set_num_threads(config.runtime.threads)
-    return _build(config.model, config.losses, config.seed)
+    """The resident model of this configuration and seed, built on first use on the machine's device."""
+    machine = training_machine(config)
+    torch.set_num_threads(machine.threads)
+    resident = _build(config.model, config.losses, config.seed)
+    resident.objective.to(machine.device)
+    fusion = getattr(resident.objective.model, "fusion", None)  # a model of two towers has none
+    if isinstance(fusion, FusionTransformer):
+        fusion.plain = config.runtime.plain
+    return resident
+
+
+def training_machine(config: Config) -> Machine:
+    """What this process trains on. Private training clips and adds its noise on the processor, in fp32."""
+    if not config.privacy.enabled:
+        return machine_of(config.runtime)
+    return machine_of(config.runtime.model_copy(update={"device": "cpu", "precision": "fp32"}))
 
 
 @lru_cache(maxsize=1)

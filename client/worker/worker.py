@@ -25,7 +25,7 @@ from client.training.validation import Validation, validate
 from client.vault import Vault
 from client.worker.exchange import SiteExchange, full_set_needed
 from client.worker.last_rounds import Asked, LastRounds
-from client.worker.resident import resident_model
+from client.worker.resident import resident_model, training_machine
 from shared_model.config import Config
 from shared_model.errors import ConfigError
 from shared_model.exchange import (
@@ -229,11 +229,13 @@ class Worker:
             first_step=first_step,
             learning_rate=learning_rate,
             moments=moments,
+            machine=training_machine(self.config),
         )
 
     def _validate(self, objective: Objective, dataset: SiteDataset) -> Validation:
         rows = dataset.rows_of("validation")
-        return validate(objective, dataset, rows, self.config.evaluation.batch_size)
+        size = self.config.evaluation.batch_size
+        return validate(objective, dataset, rows, size, training_machine(self.config))
 
 
 def _shared_shapes(objective: Objective) -> dict[str, tuple[int, ...]]:

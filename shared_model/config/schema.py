@@ -16,6 +16,7 @@ from shared_model.config.cache import CacheConfig
 from shared_model.config.exchange import ExchangeConfig
 from shared_model.config.federation import FederationConfig
 from shared_model.config.privacy import PrivacyConfig
+from shared_model.config.runtime import RuntimeConfig
 from shared_model.config.section import Count, Fraction, Natural, NonNegative, Positive, Section
 
 LocalPart = Literal["image_decoder", "text_decoder"]
@@ -215,6 +216,7 @@ class TrainingConfig(Section):
     weight_decay: NonNegative = 0.01
     gradient_norm: Positive = 1.0
     batch_size: Count = 8
+    accumulation: Count = 1  # batches whose gradients make one step; each keeps its own contrastive negatives
     local_steps: Count = 100
     schedule: Literal["plateau", "cosine", "constant"] = "plateau"
     warmup_rounds: Natural = 0
@@ -250,14 +252,6 @@ class EvaluationConfig(Section):
     bootstrap_seed: Natural = 0
     batch_size: Count = 64
     comparison: bool = True  # train each site alone and all data pooled beside the federation
-
-
-class RuntimeConfig(Section):
-    """The machine: engine, processes and threads."""
-
-    engine: Literal["inline", "ray"] = "inline"
-    jobs: Natural = 0  # processes; 0 is one per core
-    threads: Annotated[int, Field(ge=1, le=256)] = 1  # torch threads in each process
 
 
 class Config(Section):

@@ -17,7 +17,7 @@ from shared_model.config.schema import LossConfig
 from shared_model.losses.contrastive import contrastive_loss
 from shared_model.losses.grading import grading_loss
 from shared_model.losses.weighting import LossWeighting
-from shared_model.model.fusion_model import FusionModel, TextBatch, Tokens
+from shared_model.model.fusion_model import FusionModel, TextBatch, Tokens, moved_to
 from shared_model.records import MODALITIES, TASKS
 
 
@@ -33,6 +33,22 @@ class Batch:
     present: dict[str, Tensor]  # modality -> (B,) bool
     labels: dict[str, Tensor]  # task -> (B,) int64, -1 where missing
     image_trunk: Tensor | None = None  # (B, T, encoder width), what the frozen part gives of `image` if known
+
+    def to(self, device: str | torch.device) -> Batch:
+        """The batch on a device; to CUDA through pinned memory, so that the copy need not be waited for."""
+        if torch.device(device).type == self.image.device.type:
+            return self
+
+        return Batch(
+            image=moved_to(device, self.image),
+            note=self.note.to(device),
+            masked_note=self.masked_note.to(device),
+            note_group=moved_to(device, self.note_group),
+            structured=moved_to(device, self.structured),
+            present={name: moved_to(device, here) for name, here in self.present.items()},
+            labels={task: moved_to(device, label) for task, label in self.labels.items()},
+            image_trunk=None if self.image_trunk is None else moved_to(device, self.image_trunk),
+        )
 
 
 class Objective(nn.Module):
@@ -50,7 +66,9 @@ class Objective(nn.Module):
 
     def balance(self, class_counts: Mapping[str, list[int]]) -> None:
         """Weigh grades by the federation's training counts, as far as `class_balance` says (0: not at all)."""
-        self.class_weights = _class_weights(class_counts, self.config.class_balance)
+        device = next(self.model.parameters()).device
+        weights = _class_weights(class_counts, self.config.class_balance)
+        self.class_weights = weights and {task: weight.to(device) for task, weight in weights.items()}
 
     def forward(
         self, batch: Batch, keep: Mapping[str, Tensor] | None = None

@@ -35,6 +35,18 @@ class TextBatch(NamedTuple):
     mask: Tensor
     trunk: Tensor | None = None
 
+    def to(self, device: str | torch.device) -> TextBatch:
+        """The notes on a device."""
+        trunk = None if self.trunk is None else moved_to(device, self.trunk)
+        return TextBatch(moved_to(device, self.ids), moved_to(device, self.mask), trunk)
+
+
+def moved_to(device: str | torch.device, tensor: Tensor) -> Tensor:
+    """A tensor on a device; to CUDA through pinned memory, so that the copy need not be waited for."""
+    if torch.device(device).type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
 
 class Tokens(NamedTuple):
     """One modality ready for fusion: tokens (B, T, width), CLS first, and padding (B, T), True where to ignore."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -60,10 +61,13 @@ def experiment_config(
     """
     if variant_named(variant).config.get("federation", {}).get("rounds") == 0:
         values["federation__rounds"] = 0
-    return load_config(
+    config = load_config(
         preset,
         variant=variant,
         file=file,
         overrides=overrides or (),
         **{**values, "training__early_stopping": 0},
     )
+    from client.training.machine import on_this_machine  # imports PyTorch, which takes its time
+
+    return on_this_machine(config, config.runtime.jobs or os.cpu_count() or 1)

@@ -24,7 +24,7 @@ from shared_model.errors import RunError
 def run_ray(config: Config, folder: Path, sites: int, on_round: Callable[[RoundRecord], None]) -> None:
     """One federated run through Ray, each client with as many CPUs as the configuration gives it threads."""
     os.environ[RUN_VARIABLE] = str(folder.resolve())
-    threads = config.runtime.threads
+    threads = config.runtime.threads or 1
     cores = config.runtime.jobs or os.cpu_count() or 1
     backend: dict[str, Any] = {
         "client_resources": {"num_cpus": threads, "num_gpus": 0.0},

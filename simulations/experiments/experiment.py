@@ -47,6 +47,8 @@ class Experiment:
         """Of the trained model, given the fingerprint of its data: 24 hex digits."""
         # Pooled and local models are trained by plain averaging of one, whatever the strategy.
         decides = self.config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+        runtime = self.config.runtime
+        decides["arithmetic"] = [runtime.device, runtime.precision, runtime.plain]
         text = json.dumps([decides, self.mode, self.left_out, data, PACKAGE_VERSION], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from client.check.trial import noise
+from client.training.machine import machine_of
 from client.training.optimizer import make_optimizer
 from shared_model.artefact import count_parameters
 from shared_model.config import Config, to_toml
@@ -47,7 +48,8 @@ class Efficiency:
 
 def measure(config: Config) -> Efficiency:
     """In this process, whose peak memory should be nobody else's: call it through `measured`."""
-    torch.set_num_threads(config.runtime.threads)
+    threads = machine_of(config.runtime).threads
+    torch.set_num_threads(threads)
     objective = Objective(build_model(config.model, pretrained=False), config.losses)
     objective.eval()
     seconds = {str(size): _seconds_a_sample(objective.model, noise(config, size)) for size in BATCHES}
@@ -58,7 +60,7 @@ def measure(config: Config) -> Efficiency:
     loss.backward()
     optimizer.step()
     counts = count_parameters(objective)
-    return Efficiency(counts, grading, peak_bytes(), seconds, config.runtime.threads)
+    return Efficiency(counts, grading, peak_bytes(), seconds, threads)
 
 
 def measured(config: Config) -> Efficiency:
