@@ -73,6 +73,7 @@ class Collecting:
     trained: RoundRecord
     _refused: dict[str, str] = field(default_factory=dict)  # site -> why its answer was not used
     _done: set[str] = field(default_factory=set)  # addresses whose answer was used or refused for good
+    _bad: set[str] = field(default_factory=set)  # sites whose update was refused
     _looked: float = 0.0
 
     def collect(self, fields: dict[str, object]) -> Arrays:
@@ -87,7 +88,7 @@ class Collecting:
             self.trained.seconds = time.perf_counter() - started
             self._require_quorum()
             own.norms.extend({own.roster.names[a]: guard.norms[a] for a in self._done if a in guard.norms})
-            return total.onto(self.model)
+            return total.onto(self.model, self._caught())
         finally:
             total.close()
 
@@ -95,6 +96,7 @@ class Collecting:
         own, asked = self.collector, self.collector.asked()
         waits = own.config.federation.silence > 0
         patience = own.patience(2 * len(asked) * sum(array.nbytes for array in self.model.values()))
+        patience.require(own.config.federation.needed(self._caught()))
         asking = own.downlink.ask("train", asked, fields, lambda: waits and not patience.satisfied)
         self._looked = own.clock()
         try:
@@ -122,6 +124,7 @@ class Collecting:
         if problem := self._problem(reply.address, reply.answer, guard, total):
             guard.norms.pop(reply.address, None)
             self._refuse(name, problem)
+            patience.require(own.config.federation.needed(self._caught()))
             return
         patience.used()
         self._refused.pop(name, None)
@@ -162,8 +165,13 @@ class Collecting:
             self._looked = own.clock()
             asking.more([a for a in own.asked() if a not in self._done and a not in asking.open])
 
+    def _caught(self) -> int:
+        """Sites that have shown that they cannot be believed: refused in this round, or suspended."""
+        return len(self._bad | self.collector.standing.suspended)
+
     def _refuse(self, name: str, reason: str) -> None:
         own = self.collector
+        self._bad.add(name)
         self._refused[name] = reason
         own.folder.append_quarantine(
             {"model": own.label, "round": self.number, "site": name, "reason": reason}
@@ -185,7 +193,7 @@ class Collecting:
 
     def _require_quorum(self) -> None:
         own, usable = self.collector, len(self.trained.sites)
-        minimum = own.config.federation.minimum
+        minimum = own.config.federation.needed(self._caught())
         if usable >= minimum:
             return
         reasons = "; ".join(f"{site}: {reason}" for site, reason in sorted(self._refused.items()))

@@ -44,6 +44,12 @@ class Patience:
         if self.usable >= self._enough and self._enough_since is None:
             self._enough_since = self._progress
 
+    def require(self, enough: int) -> None:
+        """From now on, so many usable answers are enough."""
+        self._enough = enough
+        if self.usable >= enough and self._enough_since is None:
+            self._enough_since = self._clock()
+
     def moved(self, total: int) -> None:
         """What the transport says that it has moved so far, in bytes."""
         if self._moved is None or total < self._moved:  # the first look, or a counter that began anew

@@ -20,5 +20,5 @@ __all__ = ["Aggregate", "RunningMean", "WaitingUpdates", "aggregate_of"]
 def aggregate_of(config: FederationConfig, base: Arrays, folder: Path) -> Aggregate:
     """An empty aggregate for a round from `base`. folder: where updates may wait, with room for all of them."""
     if config.strategy in ROBUST:
-        return WaitingUpdates(base, config.strategy, config.malicious, folder)
+        return WaitingUpdates(base, config, folder)
     return RunningMean(base)

@@ -18,8 +18,11 @@ class Aggregate(Protocol):
         """
         ...
 
-    def onto(self, model: Arrays) -> Arrays:
-        """The model moved by what the updates say; a tensor of which too little is known stays as it is."""
+    def onto(self, model: Arrays, caught: int = 0) -> Arrays:
+        """The model moved by what the updates say; a tensor of which too little is known stays as it is.
+
+        caught: malicious sites whose updates are not among them.
+        """
         ...
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ class RunningMean:
         """Add the update at once; whose it is does not matter."""
         self._sum.add(update, weight, without)
 
-    def onto(self, model: Arrays) -> Arrays:
+    def onto(self, model: Arrays, caught: int = 0) -> Arrays:
         """The model moved by the mean; a tensor that nobody trained stays as it is."""
         return self._sum.mean(onto=model)
 

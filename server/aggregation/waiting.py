@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from server.aggregation.coordinates import median, trimmed_mean
 from server.aggregation.krum import chosen
-from shared_model.config.federation import Strategy
+from shared_model.config.federation import FederationConfig
 from shared_model.exchange.parameters import Arrays
 from shared_model.files import naming_disk_errors
 
@@ -33,14 +33,14 @@ class _Update(NamedTuple):
 class WaitingUpdates:
     """The differences of one round's updates to `base`, for trimmed_mean, median, krum and multi_krum.
 
-    malicious: how many of them may be anything. Every update counts the same: a weight that a site names itself
-    would let it vote more than once. The order of arrival changes nothing: sites are taken by name.
+    config: names the rule, and how many of the updates may be anything. Every update counts the same: a weight that a
+    site names itself would let it vote more than once. The order of arrival changes nothing: sites are taken by name.
     """
 
-    def __init__(self, base: Arrays, rule: Strategy, malicious: int, folder: Path) -> None:
+    def __init__(self, base: Arrays, config: FederationConfig, folder: Path) -> None:
         self._base = {name: base[name] for name in sorted(base)}
-        self._rule = rule
-        self._malicious = malicious
+        self._config = config
+        self._malicious = config.malicious
         self._updates: list[_Update] = []
         self._numbers = sum(array.size for array in base.values())
         self._folder = folder
@@ -58,16 +58,18 @@ class WaitingUpdates:
             self._file.flush()
         self._updates.append(_Update(site, row, frozenset(without)))
 
-    def onto(self, model: Arrays) -> Arrays:
-        """The model moved by the rule. A tensor that so few sites trained that they could be overruled, stays.
+    def onto(self, model: Arrays, caught: int = 0) -> Arrays:
+        """The model moved by the rule, made as safe as so many updates can make it.
 
+        A tensor that so few sites trained that they could be overruled stays as it is.
         Raises ZeroDivisionError before anything was added.
         """
         if not self._updates:
             raise ZeroDivisionError("no update was added")
+        self._malicious = self._config.tolerated(len(self._updates), caught)
         updates = sorted(self._updates)
         rows = self._rows()
-        if self._rule in ("krum", "multi_krum"):
+        if self._config.strategy in ("krum", "multi_krum"):
             best = self._chosen(rows, updates)
             updates = [updates[i] for i in best]
         places = dict(self._places())
@@ -108,12 +110,12 @@ class WaitingUpdates:
         return np.asarray(array.astype(np.float64) + moved.reshape(array.shape), dtype=np.float32)
 
     def _enough(self, count: int) -> bool:
-        return count > (2 * self._malicious if self._rule in ("trimmed_mean", "median") else 0)
+        return count > (2 * self._malicious if self._config.strategy in ("trimmed_mean", "median") else 0)
 
     def _combined(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        if self._rule == "trimmed_mean":
+        if self._config.strategy == "trimmed_mean":
             return trimmed_mean(values, self._malicious)
-        if self._rule == "median":
+        if self._config.strategy == "median":
             return median(values)
         return np.asarray(values.mean(axis=0, dtype=np.float64))
 
@@ -123,5 +125,5 @@ class WaitingUpdates:
         for at in range(0, self._numbers, SLICE):
             part = np.asarray(rows[order, at : at + SLICE], dtype=np.float64)
             products += part @ part.T
-        count = 1 if self._rule == "krum" else len(order) - self._malicious
+        count = 1 if self._config.strategy == "krum" else len(order) - self._malicious
         return chosen(products, self._malicious, count)

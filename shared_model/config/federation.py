@@ -40,6 +40,15 @@ Strategy = Literal[
 ROBUST = ("trimmed_mean", "median", "krum", "multi_krum")  # need every update of a round at once
 
 
+def updates_needed(strategy: Strategy, malicious: int) -> int:
+    """Updates that the strategy needs against f malicious sites: Krum and multi-Krum 2f + 3 (Blanchard et al. 2017),
+    trimmed mean and median 2f + 1, the mean-type ones, which one site can move anywhere, 1.
+    """
+    if strategy in ("krum", "multi_krum"):
+        return 2 * malicious + 3
+    return 2 * malicious + 1 if strategy in ROBUST else 1
+
+
 class FederationConfig(Section):
     """Who trains together, for how long, and how updates become a model."""
 
@@ -63,13 +72,24 @@ class FederationConfig(Section):
 
     @property
     def minimum(self) -> int:
+        """Usable updates without which a round is none, as long as nobody was caught."""
+        return self.needed(0)
+
+    def needed(self, caught: int) -> int:
         """Usable updates without which a round is none: the quorum, or what the strategy needs where that is more.
 
-        f = malicious: Krum and multi-Krum need 2f + 3 (Blanchard et al. 2017), trimmed mean and median 2f + 1.
+        caught: malicious sites that are out already, their updates refused or they themselves suspended: whoever
+        sends NaN must not be able to stop the others.
         """
-        if self.strategy in ("krum", "multi_krum"):
-            return max(self.quorum, 2 * self.malicious + 3)
-        return max(self.quorum, 2 * self.malicious + 1 if self.strategy in ROBUST else 1)
+        return max(self.quorum, updates_needed(self.strategy, max(0, self.malicious - caught)))
+
+    def tolerated(self, updates: int, caught: int) -> int:
+        """Malicious sites that a round of so many usable updates is made safe against: as many as it can be."""
+        fewest = max(0, self.malicious - caught)
+        return max(
+            (f for f in range(fewest, self.malicious + 1) if updates >= updates_needed(self.strategy, f)),
+            default=fewest,
+        )
 
     @field_validator("withhold", mode="before")
     @classmethod
