@@ -18,7 +18,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,7 +26,7 @@ from client.privacy.chain import Chain, Entry
 from client.privacy.errors import BudgetExhausted, LedgerError
 from shared_model.files import naming_disk_errors, write_bytes
 
-__all__ = ["BudgetExhausted", "Entry", "Ledger", "LedgerError", "Spent", "added_up"]
+__all__ = ["BudgetExhausted", "Charge", "Entry", "Ledger", "LedgerError", "Spent", "added_up"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ class Spent:
 
     epsilon: float
     delta: float
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What is to be entered; fields as of an Entry."""
+
+    run: str
+    what: str
+    epsilon: float
+    delta: float
+    detail: Mapping[str, str | int | float]
 
 
 def added_up(entries: Sequence[Entry]) -> Spent:
@@ -59,7 +70,7 @@ class Ledger:
 
     def create(self) -> Ledger:
         """This ledger, begun empty: once in the life of a site. Raises LedgerError where there is one."""
-        if self._head.exists() or (self.path.exists() and self.path.stat().st_size):
+        if self.begun:
             raise LedgerError(
                 "there is a privacy ledger already",
                 where=str(self.path),
@@ -86,17 +97,31 @@ class Ledger:
         """
         _require_budget(epsilon, delta)
         budget = {"epsilon": float(epsilon), "delta": float(delta)}
-        return self._enter({"run": run, "what": what, **budget, "detail": dict(detail or {})}, limited=True)
+        fields = {"run": run, "what": what, **budget, "detail": dict(detail or {})}
+        return self._enter(lambda _: fields, limited=True)
+
+    def charge_as(self, choose: Callable[[Sequence[Entry]], Charge]) -> Entry:
+        """Charge what `choose` makes of the entries so far, and keep everybody else from charging in between.
+
+        choose: keeps the limit itself, and raises where nothing may be charged. Errors as for `charge`.
+        """
+
+        def fields(entries: Sequence[Entry]) -> Mapping[str, Any]:
+            charge = choose(entries)
+            _require_budget(charge.epsilon, charge.delta)
+            return asdict(charge)
+
+        return self._enter(fields, limited=False)
 
     def record(self, run: str, what: str, detail: Mapping[str, str | int | float]) -> Entry:
         """Enter something that costs no budget, whatever the limit is. Arguments and errors as for `charge`."""
         fields = {"run": run, "what": what, "epsilon": 0.0, "delta": 0.0, "detail": dict(detail)}
-        return self._enter(fields, limited=False)
+        return self._enter(lambda _: fields, limited=False)
 
-    def _enter(self, fields: Mapping[str, Any], *, limited: bool) -> Entry:
+    def _enter(self, choose: Callable[[Sequence[Entry]], Mapping[str, Any]], *, limited: bool) -> Entry:
         with self._locked() as file:
             entries, ahead = self._read(file)
-            entry = self._chain.entry(entries, time=time.time(), **fields)
+            entry = self._chain.entry(entries, time=time.time(), **choose(entries))
             if limited:
                 self._require_room([*entries, entry])
             if ahead:  # a line that the head does not know must stay the only one
@@ -113,6 +138,11 @@ class Ledger:
         """All charges, the oldest first. Raises LedgerError where the ledger is lost or not as it was written."""
         with self._locked() as file:
             return self._read(file)[0]
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything but an interrupted beginning is there."""
+        return self._head.exists() or (self.path.exists() and self.path.stat().st_size > 0)
 
     @property
     def _head(self) -> Path:

@@ -6,6 +6,7 @@ part. A ledger that is missing beside one of these was lost, and stays an error.
 
 from __future__ import annotations
 
+from client.privacy.composition import Composition
 from client.privacy.ledger import Ledger
 from client.site.config import SiteConfig
 from client.site.contents import LEDGER, files, named
@@ -13,9 +14,15 @@ from client.site.state import SiteState
 
 
 def ledger(config: SiteConfig, state: SiteState) -> Ledger:
-    """The ledger of this site, with the limit its operator set."""
-    book = Ledger(state.folder / LEDGER, state.secret("ledger"), config.policy.epsilon_limit or None)
-    traces = ("answers", "registered counts", "participation", "privacy ledger")
-    if not any(files(state.folder, named(trace)) for trace in traces):
+    """The ledger of this site, with the limit its operator set. Every charge counts, training among them."""
+    policy = config.policy
+    book = Ledger(
+        state.folder / LEDGER,
+        state.secret("ledger"),
+        policy.epsilon_limit or None,
+        Composition(policy.delta_limit),
+    )
+    traces = ("answers", "registered counts", "participation")
+    if not book.begun and not any(files(state.folder, named(trace)) for trace in traces):
         book.create()
     return book

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from client.evaluation import scores_answer, site_figures, temperature_answer
 from client.rights.exclude import excluded
@@ -30,6 +30,9 @@ from shared_model.config import Config
 from shared_model.errors import DataError
 from shared_model.exchange import Payload
 from shared_model.metrics.predictions import Predictions
+
+if TYPE_CHECKING:
+    from client.privacy.dp.rounds import PrivateRounds
 
 _PATIENCE = 300.0  # seconds that a call waits for a command of the operator
 
@@ -52,6 +55,7 @@ class SiteWorker:
         self._barred: set[str] | None = None
         self._prepared: Prepared | None = None
         self._worker: Worker | None = None
+        self._private: PrivateRounds | None = None
 
     def join(self) -> Payload:
         """As Worker.join; what it registers stays registered for the life of the run."""
@@ -71,7 +75,11 @@ class SiteWorker:
             return self._current().statistics()
 
     def train(self, request: Payload) -> Payload:
-        """As Worker.train; who is trained on is on record before anything is."""
+        """As Worker.train; who is trained on is on record before anything is.
+
+        In a private run every step is charged to the site's ledger first: BudgetExhausted where a limit leaves none,
+        LedgerError where the ledger is lost or not as it was written.
+        """
         self._require("train")
         with self._state.lock("round", wait=_PATIENCE):
             worker = self._current()
@@ -133,6 +141,12 @@ class SiteWorker:
                 where="policy.calls",
                 fix="the site's operator decides this in site.toml",
             )
+        if self._config.policy.require_private and not self._plan.privacy.enabled:
+            raise DataError(
+                "this site takes part only in runs that train under differential privacy",
+                where="policy.require_private",
+                fix="start the run with privacy.enabled = true; the site's operator decides this in site.toml",
+            )
 
     def _current(self) -> Worker:
         """The worker over everybody who may be used now."""
@@ -155,8 +169,18 @@ class SiteWorker:
                 policy=statistics_policy(self._config),
                 answers=answers(self._config, self._state, self._federation),
                 vault=self._state.vault,
+                private=self._private_rounds() if self._plan.privacy.enabled else None,
             )
         return self._worker
+
+    def _private_rounds(self) -> PrivateRounds:
+        """Made once: what it stands on is registered, whoever is excluded later."""
+        if self._private is None:
+            from client.privacy.registered import private_rounds  # Opacus takes seconds to load
+
+            patients = len(self._training_patients())
+            self._private = private_rounds(self._config, self._state, self._plan, self._run, patients)
+        return self._private
 
     def _training_patients(self) -> list[str]:
         assert self._prepared is not None

@@ -81,7 +81,7 @@ class Worker:
             raise ConfigError(
                 "this site has no privacy budget set up to train from",
                 where="privacy.enabled",
-                fix="private runs exist in simulation so far; set it to false",
+                fix="a site charges private runs to its ledger, a simulation plans them; or set it to false",
             )
         self._private = private if config.privacy.enabled else None
         self._answers = answers
@@ -146,6 +146,8 @@ class Worker:
             "validation": _counts(validation),
             "seconds": time.perf_counter() - started,
         }
+        if result.steps is not None:
+            fields["steps"] = result.steps
         shared = shared_tensors(objective)
         if idle := sorted(result.untrained & shared.keys()):
             fields["untrained"] = idle
@@ -203,7 +205,6 @@ class Worker:
     ) -> TrainingResult:
         training = self.config.training
         number = int(request.fields["round"])
-        first_step = (number - 1) * training.local_steps
         learning_rate = float(request.fields["learning_rate"])
         moments = self._rounds.start(number, objective, resident_model(self.config).initial_local)
         if self._private is not None:
@@ -213,7 +214,7 @@ class Worker:
                 rows,
                 resident_model(self.config).tokenizer,
                 Standardisation.from_dict(self._standardisation),
-                first_step=first_step,
+                number=number,
                 learning_rate=learning_rate,
                 moments=moments,
             )
@@ -226,7 +227,7 @@ class Worker:
             training,
             site=self.site,
             seed=self.config.seed,
-            first_step=first_step,
+            first_step=(number - 1) * training.local_steps,
             learning_rate=learning_rate,
             moments=moments,
             machine=training_machine(self.config),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from opacus.accountants import PRVAccountant, RDPAccountant
@@ -17,10 +18,7 @@ from scipy.optimize import brentq
 
 from shared_model.errors import ConfigError
 
-RELATIVE_ERROR, LEAST_ERROR = (
-    2e-3,
-    1e-3,
-)  # by how much an epsilon may be overstated: a share of it, or absolutely
+RELATIVE_ERROR, LEAST_ERROR = 2e-3, 1e-3  # by how much an epsilon may be overstated: a share, or absolutely
 _PRECISION, _MOST = 5e-4, 14.0  # of the logarithm of the noise
 _LEAST_LOOSE = 0.5  # below it, Renyi's bound stops falling however much noise there is
 
@@ -39,16 +37,29 @@ def stated_error(epsilon: float) -> float:
     return max(RELATIVE_ERROR * epsilon, LEAST_ERROR)
 
 
+@lru_cache(maxsize=256)
+def composed(schedule: tuple[Steps, ...], delta: float) -> float:
+    """`epsilon_of`, remembered: it takes a second, and the same account is read again and again."""
+    return epsilon_of(schedule, delta)
+
+
+def within(schedule: tuple[Steps, ...], delta: float, limit: float) -> bool:
+    """Whether these steps together cost at most `limit`. The loose bound answers most questions, at once."""
+    history = _history(schedule)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not history or _loose(history, delta) <= limit:
+            return limit >= 0
+    return composed(schedule, delta) <= limit
+
+
 def epsilon_of(schedule: Sequence[Steps], delta: float) -> float:
     """An epsilon for which all these steps together are (epsilon, delta)-differentially private, add or remove one.
 
     Raises ConfigError for a delta outside (0, 1) and steps that no epsilon bounds.
     """
     _require(0 < delta < 1, "delta must be above 0 and below 1", "privacy.delta", delta)
-    history = [(s.noise_multiplier, s.rate, s.count) for s in schedule if s.count > 0 and s.rate > 0]
-    for noise, rate, _ in history:
-        _require(math.isfinite(noise) and noise > 0, "noise must be above 0", "noise multiplier", noise)
-        _require(rate <= 1, "a probability cannot be above 1", "sampling rate", rate)
+    history = _history(schedule)
     if not history:
         return 0.0
     with warnings.catch_warnings():
@@ -85,12 +96,27 @@ def noise_for(epsilon: float, delta: float, rate: float, steps: int) -> float:
 
 def affordable(schedule: Sequence[Steps], step: Steps, delta: float, limit: float) -> int:
     """How many of `step.count` steps may follow `schedule` with everything together costing at most `limit`."""
-    low, high = 0, step.count
+
+    def fits(count: int) -> bool:
+        return within(merged([*schedule, replace(step, count=count)]), delta, limit)
+
+    if step.count < 1 or limit <= 0 or fits(step.count):
+        return step.count if limit > 0 else 0
+    if not fits(1):
+        return 0
+    low, high = 1, step.count - 1
     while low < high:
         middle = (low + high + 1) // 2
-        within = epsilon_of([*schedule, Steps(step.noise_multiplier, step.rate, middle)], delta) <= limit
-        low, high = (middle, high) if within else (low, middle - 1)
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
     return low
+
+
+def merged(schedule: Iterable[Steps]) -> tuple[Steps, ...]:
+    """The same steps with those that are alike counted together: order makes no difference to what they cost."""
+    counts: Counter[tuple[float, float]] = Counter()
+    for steps in schedule:
+        counts[(steps.noise_multiplier, steps.rate)] += steps.count
+    return tuple(Steps(noise, rate, count) for (noise, rate), count in sorted(counts.items()))
 
 
 def _root(cost: Callable[[float], float], guess: float, stride: float, epsilon: float) -> float:
@@ -102,6 +128,14 @@ def _root(cost: Callable[[float], float], guess: float, stride: float, epsilon: 
     while low == high or cost(math.exp(low)) <= 1:
         low, high, stride = low - stride, low, 2 * stride
     return float(brentq(lambda x: math.log(max(cost(math.exp(x)), 1e-9)), low, high, xtol=_PRECISION))
+
+
+def _history(schedule: Sequence[Steps]) -> list[tuple[float, float, int]]:
+    history = [(s.noise_multiplier, s.rate, s.count) for s in schedule if s.count > 0 and s.rate > 0]
+    for noise, rate, _ in history:
+        _require(math.isfinite(noise) and noise > 0, "noise must be above 0", "noise multiplier", noise)
+        _require(rate <= 1, "a probability cannot be above 1", "sampling rate", rate)
+    return history
 
 
 def _tight(history: list[tuple[float, float, int]], delta: float, error: float) -> float:
