@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from server.history import RoundRecord
-from shared_model.config import Config
+if TYPE_CHECKING:  # other apps run on these engines too, and need not wait for ours
+    from pathlib import Path
+
+    from server.history import RoundRecord
+    from shared_model.config import Config
 
 
 def run_engine(config: Config, folder: Path, sites: int, on_round: Callable[[RoundRecord], None]) -> None:
