@@ -10,6 +10,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
 from shared_model.exchange.payload import Payload, fields_from_json
+from shared_model.held_array import record_in, record_of
 
 # What the coordinator asks, and the Flower message type that carries it.
 MESSAGE_TYPES = {
@@ -32,15 +33,18 @@ def to_records(payload: Payload, arrays: ArrayRecord | None = None) -> RecordDic
 
 
 def to_array_record(arrays: Mapping[str, NDArray[Any]]) -> ArrayRecord:
-    """The arrays as bytes."""
-    return ArrayRecord({name: Array(array) for name, array in arrays.items()})
+    """The arrays as bytes; in a simulation of one process, as they are (shared_model.held_array)."""
+    return record_of(arrays)
 
 
 def from_records(records: RecordDict) -> Payload:
     """The payload. Raises KeyError or ValueError for a message that is not one of ours."""
-    arrays = {name: _decode(array) for name, array in records.array_records["arrays"].items()}
+    arrays = {name: _decode(array) for name, array in record_in(records, "arrays").items()}
+    fields = records["fields"]
+    if not isinstance(fields, ConfigRecord):
+        raise KeyError("fields")
     try:
-        text = str(records.config_records["fields"]["json"])
+        text = str(fields["json"])
     except TypeError as error:
         raise ValueError(f"a message that cannot be read ({type(error).__name__})") from None
     return Payload(arrays, fields_from_json(text))

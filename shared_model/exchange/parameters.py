@@ -65,7 +65,10 @@ def write_tensors(objective: Objective, arrays: Mapping[str, NDArray[np.float32]
             target = state[name]
             if tuple(target.shape) != tuple(array.shape):
                 raise ValueError(f"{name}: {tuple(array.shape)} does not fit {tuple(target.shape)}")
-            target.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+            if target.device.type == "cpu" and target.dtype == torch.float32:
+                np.copyto(target.numpy(), array)  # which also reads what may not be written
+            else:
+                target.copy_(torch.from_numpy(np.array(array)))
 
 
 def trunk_fingerprint(objective: Objective) -> str:
