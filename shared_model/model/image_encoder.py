@@ -75,6 +75,7 @@ class ImageEncoder(nn.Module):
             embedding, self.vit.blocks, config.frozen_blocks, key="model.image.frozen_blocks"
         )
         self._trunk_blocks = config.frozen_blocks if _runs_block_by_block(self.vit) else 0
+        self.train()  # modules begin in training mode, the frozen part must not
 
     @property
     def has_trunk(self) -> bool:

@@ -41,6 +41,7 @@ class TextEncoder(nn.Module):
         if config.freeze_embeddings and embeddings is not None:
             embeddings.requires_grad_(False)
             self._frozen.append(embeddings)
+        self.train()  # modules begin in training mode, the frozen part must not
 
     @property
     def has_trunk(self) -> bool:
