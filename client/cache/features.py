@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from client.cache import listener
 from client.cache.feature_file import FeatureFile, Half, Key
@@ -103,7 +103,7 @@ class ImageFeatures:
 
     def of(self, digests: Sequence[str], draws: Sequence[int], image: Tensor) -> Tensor | None:
         """(B, T, width) of standardised photographs (B, 3, S, S), which are these draws; None without a cache."""
-        if self.kept is None:
+        if self.kept is None or not len(digests):
             return None
 
         def computing(row: int) -> Compute:
@@ -114,8 +114,7 @@ class ImageFeatures:
 
     def compute(self, image: Tensor) -> Tensor:
         """(T, width) of one standardised photograph (1, 3, S, S)."""
-        with torch.autocast("cpu", enabled=False):
-            return self._encoder.trunk(image)[0]
+        return _in_full(self._encoder, lambda device: self._encoder.trunk(image.to(device)))
 
     def shape(self, size: int) -> tuple[int, int]:
         """(T, width) of the features of a photograph of `size` pixels."""
@@ -152,13 +151,20 @@ class TextFeatures:
     def compute(self, ids: Sequence[int]) -> Tensor:
         """(L, width) of one note of L tokens."""
         tokens = torch.tensor([list(ids)], dtype=torch.long)
-        with torch.autocast("cpu", enabled=False):
-            return self._encoder.trunk(tokens, torch.ones_like(tokens))[0]
+        mask = torch.ones_like(tokens)
+        return _in_full(self._encoder, lambda device: self._encoder.trunk(tokens.to(device), mask.to(device)))
 
     @staticmethod
     def key(ids: Sequence[int]) -> Key:
         """By the note's tokens."""
         return Key(hashlib.sha256(np.asarray(ids, dtype=np.int64).tobytes()).digest())
+
+
+def _in_full(encoder: nn.Module, trunk: Callable[[torch.device], Tensor]) -> Tensor:
+    """The features (T, width) of a batch of one, in fp32 whatever precision the step around it has."""
+    device = next(encoder.parameters()).device
+    with torch.autocast(device.type, enabled=False):
+        return trunk(device)[0].float().cpu()
 
 
 @dataclass(frozen=True)

@@ -37,13 +37,17 @@ class Plan:
 
 
 def image_plan(dataset: SiteDataset, images: ImageFeatures, file: FeatureFile) -> Plan:
-    """All draws of the photographs that are trained on, the first of those that are validated on."""
+    """All draws of the photographs that are trained on, the first of those that are validated on.
+
+    Their size is measured, on one, only where some are lacking.
+    """
     draws = images.augmentations.count
     trained, validated = (dataset.rows_of(split).tolist() for split in ("train", "validation"))
     wanted = [(row, draw) for row in trained for draw in range(draws)] + [(row, 0) for row in validated]
     rows = [row for row, _ in wanted]
     keys = [images.key(digest, draw) for digest, (_, draw) in zip(dataset.digests(rows), wanted, strict=True)]
-    size = file.entry_bytes(*images.shape(dataset.image_size)) if rows else 0
+    lacking = any(key not in file for key in keys)
+    size = file.entry_bytes(*images.shape(dataset.image_size)) if lacking else 0
     entries = {
         key: Entry(key, size, partial(_version, dataset, images, row, draw))
         for key, (row, draw) in zip(keys, wanted, strict=True)

@@ -56,7 +56,7 @@ class DrawnAugmentations:
             self._version(image[row : row + 1], digest, draw)
             for row, (digest, draw) in enumerate(zip(digests, draws, strict=True))
         ]
-        return torch.cat(found)
+        return torch.cat(found) if found else image
 
     def _version(self, image: Tensor, digest: str, draw: int) -> Tensor:
         if draw == 0:
