@@ -22,15 +22,19 @@ PAGE_TITLE = (
 PAGE_HEAD = 2_000  # bytes within which it stands
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`, or leave it as it was. Raises RunError for a full disk or a closed folder."""
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Replace `path` by `content`, or leave it as it was. Raises RunError for a full disk or a closed folder.
+
+    durable: wait until the disk has it; otherwise a power cut may lose it, though a crash of ours may not.
+    """
     with naming_disk_errors(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(content)
                 stream.flush()
-                os.fsync(stream.fileno())
+                if durable:
+                    os.fsync(stream.fileno())
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

@@ -33,13 +33,15 @@ log = logging.getLogger(__name__)
 
 
 class SiteExchange:
-    """The exchange of one site in one run; its files lie in `folder`."""
+    """The exchange of one site in one run; its files lie in `folder`, on the disk at once if they are to be durable."""
 
-    def __init__(self, site: str, config: Config, folder: Path, vault: Vault | None = None) -> None:
+    def __init__(
+        self, site: str, config: Config, folder: Path, vault: Vault | None = None, *, durable: bool = True
+    ) -> None:
         self._site = site
         self._seed = config.seed
         self._config = config.exchange
-        self._files = TensorFiles(folder, vault)
+        self._files = TensorFiles(folder, vault, durable=durable)
 
     def receive(self, request: Payload, shapes: Shapes) -> Arrays | None:
         """The base that a request brings; None where it changes a set that this site does not hold.

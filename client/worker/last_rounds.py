@@ -62,17 +62,22 @@ class Asked:
 
 
 class LastRounds:
-    """The last round of one site in one run and the state before it, in `folder`; sealed if there is a vault."""
+    """The last round of one site in one run and the state before it, in `folder`; sealed if there is a vault.
 
-    def __init__(self, folder: Path, vault: Vault | None = None) -> None:
-        self._files = TensorFiles(folder, vault)
+    resumable: False keeps the state that training goes on from and no more, neither answers nor earlier rounds, and
+    leaves it to the system when the disk holds it.
+    """
+
+    def __init__(self, folder: Path, vault: Vault | None = None, *, resumable: bool = True) -> None:
+        self._files = TensorFiles(folder, vault, durable=resumable)
+        self._resumable = resumable
 
     def answer(self, asked: Asked) -> Payload | None:
         """What was answered to the very same request; None where it was not asked, or is kept no longer.
 
         Raises DataError for a file that was altered or sealed with another key.
         """
-        kept = self._files.read(_name(asked.number))
+        kept = self._files.read(_name(asked.number)) if self._resumable else None
         if kept is None:
             return None
         said = self._said(kept, asked.number)
@@ -103,14 +108,14 @@ class LastRounds:
         said = json.dumps({"asked": asked.digest, "fields": answer.fields}, allow_nan=False).encode()
         tensors: dict[str, NDArray[Any]] = {_SAID: np.frombuffer(said, dtype=np.uint8)}
         for prefix, arrays in (
-            (_ANSWER, answer.arrays),
+            (_ANSWER, answer.arrays if self._resumable else {}),
             (_LOCAL, local_tensors(objective)),
             (_MOMENTS, moments),
         ):
             tensors |= {prefix + name: array for name, array in arrays.items()}
         self._files.write(_name(asked.number), tensors)
         for number in self._numbers():
-            if number not in (asked.number, before):
+            if number != asked.number and (number != before or not self._resumable):
                 self._forget(number)
 
     def _before(self, number: int) -> int | None:

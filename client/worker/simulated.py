@@ -1,17 +1,22 @@
 """The workers of a simulated federation: one folder a site below a common root, opened by position.
 
-Any process can open any site (Ray's actors do), because all that a worker needs is in those files.
+Any process can open any site (Ray's actors do), because all that a worker needs is in those files. What sites have in
+common is read once a process; of the sites themselves a few are kept open, so that a thousand take no more memory
+than those, and what a site must remember lies on disk, unforced: a simulation that is broken off begins anew.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from client.data.images import ImageStore
 from client.worker.worker import Worker
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from client.privacy.dp.rounds import PrivateRounds
 
 ROOT_VARIABLE = "FEDFUNDUS_SIMULATED_SITES"
+OPEN_SITES = 64  # at a time and process; another is opened again from the table that is in memory
 SITES, TABLE, IMAGES, CONFIG = "sites.json", "records.parquet", "images.npy", "config.toml"
 
 
@@ -40,30 +46,71 @@ def simulated_worker(index: int) -> Worker:
 
 def open_worker(root: Path, site: str) -> Worker:
     """The worker of one site of `sites.json` (site name -> patients)."""
-    sites = json.loads((root / SITES).read_text(encoding="utf-8"))
+    common = _common(root)
+    rows = common.rows[site]
+    own = common.table.iloc[rows].reset_index(drop=True)
+    return Worker(
+        site,
+        own,
+        common.images,
+        common.config,
+        root / "sites" / site,
+        private=_private(root, site),
+        resumable=False,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Common:
+    """What every site of one root stands on. rows: site -> positions of its records in the table."""
+
+    config: Config
+    table: pd.DataFrame
+    images: ImageStore
+    rows: dict[str, NDArray[np.int64]]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.rows)
+
+
+@lru_cache(maxsize=1)
+def _common(root: Path) -> _Common:
+    sites: dict[str, list[str]] = json.loads((root / SITES).read_text(encoding="utf-8"))
     table = pd.read_parquet(root / TABLE)
-    own = table[table["patient_id"].isin(sites[site])].reset_index(drop=True)
-    config = from_toml(root / CONFIG)
-    images = ImageStore.open(root / IMAGES)
-    return Worker(site, own, images, config, root / "sites" / site, private=_private(site, own, config))
+    positions = table.groupby("patient_id", sort=False).indices
+    nobody = np.empty(0, dtype=np.int64)
+    rows = {
+        site: np.sort(
+            np.concatenate([nobody, *(positions.get(patient, nobody) for patient in set(patients))])
+        )
+        for site, patients in sites.items()
+    }
+    return _Common(from_toml(root / CONFIG), table, ImageStore.open(root / IMAGES), rows)
 
 
-def _private(site: str, own: pd.DataFrame, config: Config) -> PrivateRounds | None:
-    """Private training where the run asks for it; a simulated site's patients never change, so they are registered."""
-    if not config.privacy.enabled:
+@cache
+def _private(root: Path, site: str) -> PrivateRounds | None:
+    """Private training where the run asks for it; a simulated site's patients never change, so they are registered.
+
+    Kept for every site: what a site has spent is not forgotten when it is closed.
+    """
+    common = _common(root)
+    if not common.config.privacy.enabled:
         return None
     from client.privacy.dp.rounds import PrivateRounds
 
+    own = common.table.iloc[common.rows[site]]
     patients = own.loc[own["split"] == "train", "patient_id"].nunique()
-    return PrivateRounds.simulated(config, site, int(patients))
+    return PrivateRounds.simulated(common.config, site, int(patients))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=OPEN_SITES)
 def _open(root: Path, index: int) -> Worker:
-    sites = list(json.loads((root / SITES).read_text(encoding="utf-8")))
-    return open_worker(root, sites[index])
+    return open_worker(root, _common(root).names[index])
 
 
 def forget_workers() -> None:
     """Let go of the workers that this process has opened, and of their data."""
-    _open.cache_clear()
+    for kept in (_open, _private, _common):
+        kept.cache_clear()

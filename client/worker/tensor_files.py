@@ -17,10 +17,14 @@ from shared_model.files import naming_disk_errors, write_bytes
 
 
 class TensorFiles:
-    """Named files below `folder`, which is made when the first is written."""
+    """Named files below `folder`, which is made when the first is written.
 
-    def __init__(self, folder: Path, vault: Vault | None = None) -> None:
+    durable: whether a file is on the disk when `write` returns, and not only with the system.
+    """
+
+    def __init__(self, folder: Path, vault: Vault | None = None, *, durable: bool = True) -> None:
         self.folder = folder
+        self._durable = durable
         self._vault = vault
 
     def read(self, name: str) -> dict[str, NDArray[Any]] | None:
@@ -47,7 +51,8 @@ class TensorFiles:
         with naming_disk_errors(path):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = save({name: np.asarray(array, order="C") for name, array in tensors.items()})
-        write_bytes(path, content if self._vault is None else self._vault.seal(content, self._label(name)))
+        sealed = content if self._vault is None else self._vault.seal(content, self._label(name))
+        write_bytes(path, sealed, durable=self._durable)
 
     def _label(self, name: str) -> str:
         """Which run's it is stands in the folder's name, and so in the seal."""

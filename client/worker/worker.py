@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from client.cache.trunk_cache import FOLDER, Reading, TrunkCache
 from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
 from client.inference.predict import predict
@@ -52,7 +53,7 @@ class Worker:
     policy: what it answers and how small a count may be, by default the run's minimum and everything. answers:
     what it has told before, without which (in simulation) every question is answered anew. vault: seals what
     stays in `folder`. private: how it trains where the run asks for differential privacy; without it such a run is
-    refused.
+    refused. resumable: whether a round may be asked again, even after a crash; a simulation begins anew.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Worker:
         answers: Answers | None = None,
         vault: Vault | None = None,
         private: PrivateRounds | None = None,
+        resumable: bool = True,
     ) -> None:
         self.site = site
         self.config = config
@@ -87,8 +89,8 @@ class Worker:
         self._answers = answers
         self._table = table
         self._images = images
-        self._rounds = LastRounds(folder, vault)
-        self._exchange = SiteExchange(site, config, folder, vault)
+        self._rounds = LastRounds(folder, vault, resumable=resumable)
+        self._exchange = SiteExchange(site, config, folder, vault, durable=resumable)
         self._dataset: SiteDataset | None = None
         self._standardisation: dict[str, Any] = {}
 
