@@ -23,6 +23,9 @@ MODULES = {
     "step": "simulations.bench.step",
     "inference": "simulations.bench.inference",
     "simulation": "simulations.bench.efficiency",
+    "sites": "simulations.bench.sites",
+    "engine": "simulations.bench.engine",
+    "aggregation": "simulations.bench.aggregation",
     "exchange": "simulations.bench.sent",
     "check": "simulations.bench.reading",
 }
