@@ -22,7 +22,7 @@ from shared_model.errors import ConfigError
 FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _ROWS, _WIDTH = 1576, 768  # a batch of 8 photographs of 197 tokens in a ViT-B: what most of a step multiplies
 _REPEATS = 5
-_WORTH = 1.2  # a gain below this is not told from noise, and is not worth another number format
+BF16_WORTH = 1.2  # a gain below this is not told from noise, and is not worth another number format
 _THREAD_WORTH = 1.1
 
 
@@ -73,7 +73,7 @@ def machine_of(runtime: RuntimeConfig, processes: int = 1) -> Machine:
         precision = runtime.precision
     elif device == "cuda":
         precision = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    elif bf16_gain(threads) >= _WORTH:
+    elif bf16_gain(threads) >= BF16_WORTH:
         precision = "bf16"
     return Machine(device, precision, threads)
 

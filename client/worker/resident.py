@@ -13,7 +13,6 @@ from shared_model.exchange import local_tensors
 from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
 from shared_model.model import Tokenizer, build_model, load_tokenizer
-from shared_model.model.fusion_transformer import FusionTransformer
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,7 @@ def resident_model(config: Config) -> Resident:
     torch.set_num_threads(machine.threads)
     resident = _build(config.model, config.losses, config.seed)
     resident.objective.to(machine.device)
-    fusion = getattr(resident.objective.model, "fusion", None)  # a model of two towers has none
-    if isinstance(fusion, FusionTransformer):
-        fusion.plain = config.runtime.plain
+    resident.objective.model.run_plainly(config.runtime.plain)
     return resident
 
 

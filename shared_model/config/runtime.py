@@ -22,4 +22,4 @@ class RuntimeConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: CUDA where there is one
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # auto: reduced where a probe gains by it
     threads: Annotated[int, Field(ge=0, le=256)] = 0  # torch threads in each process; 0: by a probe
-    plain: bool = False  # true: fusion runs PyTorch's own layers and dropout, without shortcuts
+    plain: bool = False  # true: stock code's way of computing, without shortcuts or trunk caches

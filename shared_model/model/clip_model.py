@@ -46,6 +46,9 @@ class ClipModel(FusionModel):
         self.origin = {"image": "random weights", "text": "random weights"}
         self.text_source = None
 
+    def run_plainly(self, plain: bool) -> None:
+        """Its towers know one way."""
+
     @property
     def vocabulary(self) -> int:
         """Tokens that the text tower knows."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from shared_model.config.schema import ModelConfig
 from shared_model.errors import DataError
 from shared_model.model.decoders import ImageDecoder, TextDecoder
-from shared_model.model.fusion_transformer import fusion_transformer
+from shared_model.model.fusion_transformer import FusionTransformer, fusion_transformer
 from shared_model.model.image_encoder import ImageEncoder
 from shared_model.model.structured_encoder import StructuredEncoder
 from shared_model.model.text_encoder import TextEncoder
@@ -112,6 +112,14 @@ class FusionModel(nn.Module):
         if decoders.enabled and self.text_encoder is not None:
             length = config.text.maximum_tokens
             self.text_decoder = TextDecoder(decoders, width, self.text_encoder.vocabulary, length)
+
+    def run_plainly(self, plain: bool) -> None:
+        """Whether to compute as stock code would: encoders whole, fusion by PyTorch's own layers on all tokens."""
+        for part in (self.image_encoder, self.text_encoder):
+            if part is not None:
+                part.whole = plain
+        if isinstance(self.fusion, FusionTransformer):
+            self.fusion.plain = plain
 
     @property
     def vocabulary(self) -> int:

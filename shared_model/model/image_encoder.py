@@ -60,6 +60,8 @@ class ConvolutionalStem(nn.Sequential):
 class ImageEncoder(nn.Module):
     """`forward`: standardised photographs (B, 3, S, S) to tokens (B, 1 + (S/16)**2, width), CLS first."""
 
+    whole = False  # true: stock code's way, the frozen part within the rest
+
     def __init__(self, config: ImageEncoderConfig) -> None:
         super().__init__()
         self.convolutional = config.stem == "convolutional"
@@ -80,7 +82,7 @@ class ImageEncoder(nn.Module):
     @property
     def has_trunk(self) -> bool:
         """Whether the frozen part can run apart from the rest."""
-        return self._trunk_blocks > 0
+        return self._trunk_blocks > 0 and not self.whole
 
     @property
     def blocks(self) -> list[nn.Module]:

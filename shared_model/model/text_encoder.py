@@ -24,6 +24,8 @@ BIO_CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
 class TextEncoder(nn.Module):
     """`forward`: token ids and mask (B, L) to tokens (B, min(L, 1 + kept_tokens), width), CLS first."""
 
+    whole = False  # true: stock code's way, the frozen part within the rest
+
     def __init__(self, config: TextEncoderConfig) -> None:
         super().__init__()
         with naming_encoder_errors("model.text", config.name):
@@ -46,7 +48,7 @@ class TextEncoder(nn.Module):
     @property
     def has_trunk(self) -> bool:
         """Whether the frozen part can run apart from the rest: in a BERT whose embeddings are frozen too."""
-        return self._trunk_blocks > 0
+        return self._trunk_blocks > 0 and not self.whole
 
     @property
     def blocks(self) -> list[nn.Module]:
