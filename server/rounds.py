@@ -118,8 +118,9 @@ class RoundLoop:
 
     def _final_validation(self, model: Arrays, record: RoundRecord) -> None:
         self.downlink.offer(model)
-        patience = self.collector.patience()
-        asking = self.downlink.ask("evaluate", self.collector.asked(), self._fields(record.number))
+        asked = self.collector.asked()
+        patience = self.collector.patience(len(asked) * sum(array.nbytes for array in model.values()))
+        asking = self.downlink.ask("evaluate", asked, self._fields(record.number))
         for reply in asking:
             if isinstance(reply, Reply):
                 record.evaluation_bytes_up += reply.bytes_up
