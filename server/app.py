@@ -12,6 +12,7 @@ from flwr.serverapp import Grid, ServerApp
 from server.federation import run_federation
 from server.grid_sites import GridSites
 from server.history import RoundRecord
+from server.planned_sites import planned
 from server.store import RunFolder
 from shared_model.config.load import from_toml
 from shared_model.errors import RunError
@@ -33,7 +34,7 @@ def make_app(on_round: Callable[[RoundRecord], None] = lambda record: None) -> S
                 fix="start the run by fedfundus-simulate",
             )
         config = from_toml(folder / "config.toml")
-        run_federation(GridSites(grid), config, RunFolder(folder), on_round=on_round)
+        run_federation(planned(GridSites(grid), folder), config, RunFolder(folder), on_round=on_round)
 
     return server_app
 
