@@ -19,6 +19,12 @@ from deploy.pki.keys import key_sha256, node_header, p384, public_openssh, read_
 from deploy.pki.reading import pem
 
 WARN_DAYS = 28
+SITE_SERVICES = (
+    "fedfundus-worker.service",
+    "fedfundus-gateway.service",
+    "fedfundus-proxy.service",
+    "compose.yaml",
+)
 
 
 def kit_files(register: Register, authority: x509.Certificate, name: str) -> dict[str, bytes]:
@@ -41,6 +47,7 @@ def kit_files(register: Register, authority: x509.Certificate, name: str) -> dic
         if line := register.node_line(name):
             files[layout.NODE_PUBLIC] = line.encode("ascii")
         files["proxy/nginx.conf"] = _rendered("proxy.conf", values)
+        files |= {f"services/{service}": _rendered(service, values) for service in SITE_SERVICES}
     files["README.md"] = _rendered("coordinator-readme.md" if coordinator else "site-readme.md", values)
     return files
 
