@@ -52,11 +52,14 @@ def run_gateway(
     with tempfile.TemporaryDirectory(prefix="fedfundus-gateway-") as folder:
         os.environ["FLWR_HOME"] = folder
         os.environ["FEDFUNDUS_WORKER_SOCKET"] = str(socket.absolute())
-        _tell_of_worker(socket)
-        if supernode or _loop_does_not_fit():
-            _through_supernode(found, believed, Path(folder))
-        else:
-            _through_loop(found, believed)
+        try:
+            _tell_of_worker(socket)
+            if supernode or _loop_does_not_fit():
+                _through_supernode(found, believed, Path(folder))
+            else:
+                _through_loop(found, believed)
+        except KeyboardInterrupt:  # as the service manager stops it
+            print("stopped", flush=True)
 
 
 def _tell_of_worker(socket: Path) -> None:

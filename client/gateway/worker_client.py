@@ -14,8 +14,8 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from client.worker.calls import OPTIONS, SERVICE, UNEXPECTED, method
 from client.worker.parts import from_parts, to_parts
-from client.worker.service import OPTIONS, SERVICE, UNEXPECTED, method
 from client.worker.worker_pb2 import Part, StatusAnswer, StatusRequest
 from shared_model.errors import RunError
 from shared_model.exchange.payload import Payload

@@ -33,6 +33,8 @@ def run_worker(config_file: Path, socket: Path, group: str = "") -> None:
         try:
             while True:
                 time.sleep(3600)
+        except KeyboardInterrupt:  # as the service manager stops it
+            print("stopped", flush=True)
         finally:
             server.stop(_GRACE).wait()
             place.path.unlink(missing_ok=True)

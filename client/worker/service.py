@@ -11,32 +11,24 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any, NoReturn
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from client.worker.calls import LONGEST_CALL, OPTIONS, SERVICE, UNEXPECTED, method
 from client.worker.host import WorkerHost
-from client.worker.parts import LARGEST_PART, from_parts, to_parts
+from client.worker.parts import from_parts, to_parts
 from client.worker.socket_file import SocketFile
-from client.worker.worker_pb2 import DESCRIPTOR, Part, StatusAnswer, StatusRequest
+from client.worker.worker_pb2 import Part, StatusAnswer, StatusRequest
 from shared_model.errors import ConfigError, FedFundusError
-from shared_model.exchange.payload import Payload
 from shared_model.run_plan import QUESTIONS, Question
 
 log = logging.getLogger(__name__)
 
-SERVICE = DESCRIPTOR.services_by_name["SiteWorker"].full_name
-LONGEST_CALL = 48 * 3600.0  # seconds; a deadline beyond it is none
 LONGEST_TOLD = 300  # characters of an error that cross
-UNEXPECTED = "error at the site"
-OPTIONS = [("grpc.max_receive_message_length", LARGEST_PART), ("grpc.max_send_message_length", LARGEST_PART)]
 _THREADS = 8  # one answers, the others wait, report health and status
-
-
-def method(question: Question) -> str:
-    """The call's name in worker.proto: site_figures is SiteFigures."""
-    return "".join(part.capitalize() for part in question.split("_"))
 
 
 class Service:
@@ -77,18 +69,21 @@ class Service:
             finally:
                 self._busy = ""
                 self._turn.release()
-            yield from to_parts(answer)
+            yield from answer
 
         return call
 
-    def _answer(self, question: Question, parts: Iterator[Part], context: grpc.ServicerContext) -> Payload:
+    def _answer(
+        self, question: Question, parts: Iterator[Part], context: grpc.ServicerContext
+    ) -> Iterator[Part]:
         if not context.is_active():  # whoever waited for its turn has gone meanwhile
             context.abort(grpc.StatusCode.CANCELLED, "nobody waits for the answer")
         try:
             request = from_parts(parts, self._host.expected(question))
-            answer = self._host.answer(question, request)
-            answer.fields_json()  # what cannot be sent is an error of this call
-            return answer
+            answer = to_parts(self._host.answer(question, request))
+            return chain(
+                [next(answer)], answer
+            )  # what cannot be sent is found with its header, and told as the rest is
         except FedFundusError as error:
             log.error("%s was refused: %s", question, error)
             told, code = _told(error), grpc.StatusCode.FAILED_PRECONDITION

@@ -100,6 +100,8 @@ class SocketFile:
 
 
 def _group_id(name: str) -> int:
+    if name.isdecimal():  # a container knows groups by number alone
+        return int(name)
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:

@@ -35,7 +35,7 @@ sites:
   - name: paulista
   - name: moema
 """
-PATIENCE = 120.0  # seconds for a process to start on a busy machine
+PATIENCE = 300.0  # seconds for a process to start on a busy machine
 
 
 def make_federation(folder: Path, text: str = FEDERATION, now: datetime | None = None) -> Path:
@@ -118,7 +118,7 @@ class Site:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         for process in self.processes:
-            process.wait(30)
+            process.wait(PATIENCE)
 
     def _serves(self, process: subprocess.Popen[str]) -> bool:
         assert process.poll() is None, self.log

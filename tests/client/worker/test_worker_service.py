@@ -16,9 +16,9 @@ import pytest
 from deployed import ROOT, Site
 
 from client.gateway.worker_client import WorkerClient, WorkerProblem
+from client.worker.calls import OPTIONS, SERVICE
 from client.worker.parts import to_parts
 from client.worker.resident import resident_model
-from client.worker.service import OPTIONS, SERVICE
 from client.worker.worker_pb2 import Header, Part, Tensor
 from shared_model.config import Config
 from shared_model.errors import RunError

@@ -1,0 +1,218 @@
+"""`fedfundus-site approve` and `status` as an operator uses them, without a worker."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from deployed import Site, make_federation, plan_of, signed_by_kit, write_plan
+
+from client.approval import approve as approving
+from client.approval import status as looking
+from client.approval.store import MOST_WAITING, Approvals
+from client.approval.trusted import trusted_of_kit
+from client.cli import main
+from shared_model.config import Config
+from shared_model.errors import DataError, RunError
+from shared_model.run_plan import RunPlan, SignedPlan
+
+PACKAGE = "ab" * 32
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def kits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_federation(tmp_path_factory.mktemp("north"))
+
+
+@pytest.fixture(scope="module")
+def plan(small_config: Callable[..., Config]) -> RunPlan:
+    return plan_of(small_config())
+
+
+@pytest.fixture(scope="module")
+def signed(plan: RunPlan, kits: Path) -> SignedPlan:
+    return signed_by_kit(plan, kits / "coordinator")
+
+
+@pytest.fixture
+def site(tmp_path: Path, kits: Path) -> Site:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "site.toml").write_text('[site]\nname = "paulista"\n[data]\nfolder = "data"\n')
+    return Site(tmp_path, kits / "paulista", tmp_path / "none.sock")
+
+
+@pytest.fixture(autouse=True)
+def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another engineer may be editing the package while this runs."""
+    for module in (approving, looking):
+        monkeypatch.setattr(module, "package_sha256", lambda: PACKAGE)
+    return
+
+
+@pytest.fixture
+def operator(site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    def run(command: str, *arguments: object) -> tuple[int, str, str]:
+        given = ["fedfundus-site", command, *map(str, arguments), "--config", str(site.file)]
+        monkeypatch.setattr(sys, "argv", given)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_everything_is_shown_with_its_hash_and_approved_by_it(
+    operator: Run, site: Site, kits: Path, signed: SignedPlan, tmp_path: Path
+) -> None:
+    file = write_plan(signed, tmp_path / "plan.json")
+    authority = trusted_of_kit(kits / "paulista", "paulista").fingerprint
+    code, told, _ = operator("approve", file, "--kit", site.kit, "--hash", authority, "--hash", PACKAGE)
+    assert code == 1
+    for shown in (
+        PACKAGE,
+        signed.sha256,
+        "run run-1 of federation north",
+        "2 rounds of 2 steps",
+        "privacy: none",
+    ):
+        assert shown in told
+    code, told, _ = operator("approve", "--hash", signed.sha256)  # it has been kept, and waits
+    assert (code, told.splitlines()[-1]) == (0, "approved; nothing waits")
+    assert site.approvals().require(signed, PACKAGE).run == "run-1"
+
+
+def test_nobody_at_the_keyboard_approves_nothing(
+    operator: Run, site: Site, signed: SignedPlan, tmp_path: Path
+) -> None:
+    site.trust()
+    code, _, why = operator("approve", write_plan(signed, tmp_path / "plan.json"))
+    assert code == 1
+    assert "not everything was approved" in why
+    assert site.approvals().packages() == {}
+    assert not any(kept.approved for kept in site.approvals().plans().values())
+
+
+def test_a_short_or_another_hash_approves_nothing(
+    operator: Run, site: Site, signed: SignedPlan, tmp_path: Path
+) -> None:
+    site.trust()
+    file = write_plan(signed, tmp_path / "plan.json")
+    code, _, why = operator("approve", file, "--hash", signed.sha256[:8])
+    assert (code, "at least 16" in why) == (2, True)
+    assert operator("approve", file, "--hash", "0" * 64)[0] == 1
+    assert not any(kept.approved for kept in site.approvals().plans().values())
+
+
+def test_a_plan_without_the_coordinators_signature_is_not_even_kept(
+    operator: Run, site: Site, kits: Path, plan: RunPlan, tmp_path: Path
+) -> None:
+    site.trust()
+    file = write_plan(signed_by_kit(plan, kits / "moema", "site"), tmp_path / "plan.json")
+    code, told, why = operator("approve", file, "--hash", PACKAGE)
+    assert (code, "not signed by the coordinator" in why) == (2, True)
+    assert "run-1" not in told
+    assert site.approvals().plans() == {}
+
+
+def test_before_a_federation_is_named_no_plan_can_be_believed(
+    operator: Run, site: Site, signed: SignedPlan, tmp_path: Path
+) -> None:
+    code, _, why = operator("approve", write_plan(signed, tmp_path / "plan.json"), "--hash", signed.sha256)
+    assert (code, "approve --kit KIT" in why) == (3, True)
+    with pytest.raises(RunError, match="has not named the federation"):
+        site.approvals().require(signed, PACKAGE)
+
+
+def test_another_authority_needs_the_operator_and_a_newer_kit_of_the_same_does_not(
+    operator: Run, site: Site, kits: Path, tmp_path: Path
+) -> None:
+    site.trust()
+    assert operator("approve", "--kit", site.kit, "--hash", PACKAGE)[0] == 0
+    elsewhere = make_federation(tmp_path / "elsewhere") / "paulista"
+    assert operator("approve", "--kit", elsewhere, "--hash", PACKAGE)[0] == 1
+    assert site.approvals().trusted == trusted_of_kit(kits / "paulista", "paulista")
+
+
+def test_a_withdrawn_approval_counts_at_once(operator: Run, site: Site, signed: SignedPlan) -> None:
+    site.trust()
+    approvals: Approvals = site.approvals()
+    approvals.approve_package(PACKAGE)
+    approvals.approve_plan(signed)
+    assert approvals.require(signed, PACKAGE)
+    assert operator("approve", "--withdraw", signed.sha256)[0] == 0
+    with pytest.raises(RunError, match="has not approved the run plan"):
+        approvals.require(signed, PACKAGE)
+    approvals.approve_plan(signed)
+    assert operator("approve", "--withdraw", PACKAGE)[0] == 0
+    with pytest.raises(RunError, match="has not approved the installed package abababababababab"):
+        approvals.require(signed, PACKAGE)
+    assert operator("approve", "--withdraw", PACKAGE)[0] == 1
+
+
+def test_plans_that_nobody_approves_cannot_fill_the_disk(
+    site: Site, kits: Path, plan: RunPlan, signed: SignedPlan
+) -> None:
+    site.trust()
+    approvals = site.approvals()
+    approvals.approve_plan(signed)
+    for number in range(MOST_WAITING + 3):
+        other = plan.model_copy(update={"run": f"other-{number}"})
+        approvals.propose(signed_by_kit(other, kits / "coordinator"))
+    kept = approvals.plans()
+    assert len(kept) == MOST_WAITING + 1
+    assert kept[signed.sha256].approved
+    assert any("other-10" in one.signed.text for one in kept.values())
+
+
+def test_a_damaged_approval_is_said_and_never_taken_for_one(site: Site, signed: SignedPlan) -> None:
+    site.trust()
+    approvals = site.approvals()
+    approvals.approve_plan(signed)
+    path = site.folder / ".fedfundus" / "approval" / "plans" / f"{signed.sha256}.json"
+    path.write_bytes(path.read_bytes()[:-3] + b"abc")
+    with pytest.raises(DataError):
+        approvals.require(signed, PACKAGE)
+
+
+def test_status_says_what_waits_and_that_no_worker_serves(
+    operator: Run, site: Site, signed: SignedPlan
+) -> None:
+    site.trust()
+    site.approvals().propose(signed)
+    code, told, _ = operator("status", "--socket", site.socket, "--json")
+    document = json.loads(told)
+    assert code == looking.NOT_SERVING
+    assert document["worker"]["problem"] == "this site's worker cannot be reached"
+    assert document["plans"] == [
+        {
+            "sha256": signed.sha256,
+            "run": "run-1",
+            "approved": "",
+            "at_work": False,
+            "came": document["plans"][0]["came"],
+        }
+    ]
+    code, told, _ = operator("status", "--socket", site.socket)
+    assert f"plan {signed.sha256[:16]}, run run-1: WAITS for approval" in told
+
+
+def test_what_status_finds_decides_its_exit_code() -> None:
+    ready = {
+        "worker": {"problem": "", "package": PACKAGE},
+        "federation": {"name": "north"},
+        "package": {"sha256": PACKAGE, "approved": "2026-11-22"},
+        "plans": [{"approved": "2026-11-22"}],
+    }
+    assert looking.exit_code(ready) == looking.READY
+    for waits in (
+        {"federation": None},
+        {"package": {"sha256": PACKAGE, "approved": ""}},
+        {"plans": [{"approved": ""}]},
+        {"worker": {"problem": "", "package": "cd" * 32}},
+    ):
+        assert looking.exit_code(ready | waits) == looking.WAITS
