@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from client.deployed_cli import register
+from client.privacy.commands import register as register_budget
 from client.site.config import load_site
 from client.site.opening import open_site
 from shared_model.command_line import errors
@@ -283,6 +284,7 @@ def _asked(patient: str | None) -> str:
 
 
 register(app)
+register_budget(app)
 
 
 def main() -> None:

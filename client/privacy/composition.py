@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from client.privacy.dp.accountant import Steps
 
 TRAINING = "training"
-NOISE, RATE, STEPS, ROUND = "noise_multiplier", "rate", "steps", "round"  # keys of a training entry's detail
+# Keys of a training entry's detail: of the mechanism, of the round, and of what its run promised in all.
+NOISE, RATE, STEPS = "noise_multiplier", "rate", "steps"
+ROUND, ASKED = "round", "asked"
+PROMISED_EPSILON, PROMISED_DELTA = "run_epsilon", "run_delta"
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,15 @@ class Composition:
 
     def __call__(self, entries: Sequence[Entry]) -> Spent:
         """The budget of all entries. Its epsilon is infinite where other charges have used up the delta."""
-        others = self.others(entries)
-        schedule = training_of(entries)
+        return self._spent(self.others(entries), training_of(entries))
+
+    def following(self, entries: Sequence[Entry], step: Steps) -> Spent:
+        """The budget of all entries with more steps of training after them."""
+        from client.privacy.dp.accountant import merged
+
+        return self._spent(self.others(entries), merged([*training_of(entries), step]))
+
+    def _spent(self, others: Spent, schedule: tuple[Steps, ...]) -> Spent:
         if not schedule:
             return others
         from client.privacy.dp.accountant import composed

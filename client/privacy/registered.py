@@ -14,7 +14,7 @@ from client.privacy.dp.plan import Plan, make_plan
 from client.privacy.dp.randomness import randomness_of
 from client.privacy.dp.rounds import PrivateRounds
 from client.site.config import SiteConfig
-from client.site.contents import WORKER
+from client.site.contents import PRIVATE, WORKER
 from client.site.ledger import ledger
 from client.site.state import SiteState
 from shared_model.config import Config
@@ -36,7 +36,7 @@ def private_rounds(
 
 
 def _registered(state: SiteState, config: Config, run: str, patients: int) -> Plan:
-    name = f"{WORKER}/{run}/private.json"
+    name = f"{WORKER}/{run}/{PRIVATE}"
     kept = json.loads(state.read(name) or b"{}")
     decides = [config.privacy.model_dump(mode="json"), config.training.local_steps, config.federation.rounds]
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

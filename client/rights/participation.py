@@ -62,6 +62,11 @@ def runs_of(state: SiteState, patient: str) -> list[Use]:
     return [use for use, patients in _stretches(state) if patient in patients]
 
 
+def uses(state: SiteState) -> list[Use]:
+    """Every stretch of every run that patients of this site were used in, in the order they began."""
+    return [use for use, _ in _stretches(state)]
+
+
 def trained_patients(state: SiteState) -> frozenset[str]:
     """Every patient (pseudonym) whom any run was trained on."""
     return frozenset().union(*(patients for _, patients in _stretches(state)))

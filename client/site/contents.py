@@ -13,7 +13,8 @@ SITE_KEY, LOCK, SALT = "site.key", "lock", "salt"
 MEASUREMENTS, QUARANTINE, IMAGES = "measurements.journal", "quarantine.csv", "images.npy"
 FOUND = "findings.csv"
 EXCLUDED, PARTICIPATION, LEDGER = "excluded", "participation", "ledger"
-ANSWERS, WORKER = "answers", "worker"
+ANSWERS, WORKER, FEATURES = "answers", "worker", "features"
+PRIVATE = "private.json"  # in the worker's folder of a run that trains under differential privacy
 APPROVALS = "approval"
 
 
@@ -64,6 +65,13 @@ CONTENTS: tuple[Content, ...] = (
         "caches",
     ),
     Content(
+        "features",
+        (f"{FEATURES}/*.features", f"{FEATURES}/*.index"),
+        "what the frozen parts of models make of photographs and notes, so that it need not be computed again",
+        True,
+        "caches",
+    ),
+    Content(
         "worker state",
         (f"{WORKER}/**/*.safetensors",),
         "of each run, the parameters and optimiser moments that never leave the site, the shared model as it was "
@@ -80,7 +88,7 @@ CONTENTS: tuple[Content, ...] = (
     ),
     Content(
         "registered counts",
-        (f"{WORKER}/**/registered.json", f"{WORKER}/**/private.json"),
+        (f"{WORKER}/**/registered.json", f"{WORKER}/**/{PRIVATE}"),
         "how many training photographs each run was told that there are, and of how many patients its noise is made",
         False,
         kept="a run refuses updates of a site whose count has changed, and a change would tell of an exclusion",

@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
-from client.privacy.composition import NOISE, RATE, ROUND, STEPS, TRAINING, Composition, training_of
+from client.privacy.composition import (
+    ASKED,
+    NOISE,
+    PROMISED_DELTA,
+    PROMISED_EPSILON,
+    RATE,
+    ROUND,
+    STEPS,
+    TRAINING,
+    Composition,
+    training_of,
+)
 from client.privacy.dp.accountant import Steps, affordable, composed
 from client.privacy.dp.plan import Plan
 from client.privacy.ledger import BudgetExhausted, Charge, Entry, Ledger
@@ -50,12 +61,53 @@ class PlanAccount:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """One limit. whose: for messages; of: the charges it counts: all, those of the run, or only its training."""
+
+    whose: str
+    of: Literal["all", "run", "training"]
+    epsilon: float
+    delta: float
+
+    def counts(self, entries: Sequence[Entry], run: str) -> list[Entry]:
+        """The charges that this limit is of."""
+        own = [entry for entry in entries if self.of == "all" or entry.run == run]
+        return [entry for entry in own if self.of != "training" or entry.what == TRAINING]
+
+
+@dataclass(frozen=True)
 class Limits:
     """The operator's. epsilon: over the life of the data; run: of one run; None for no limit. delta: of both."""
 
     epsilon: float | None = None
     run: float | None = None
     delta: float = 1e-5
+
+    def bounds(self, promised_epsilon: float, promised_delta: float) -> list[Bound]:
+        """These limits and what a run promised of its own training, which the operator has no part in."""
+        found = [Bound("the privacy budget of this run", "training", promised_epsilon, promised_delta)]
+        if self.run is not None:
+            found.insert(0, Bound("this site's privacy limit for one run", "run", self.run, self.delta))
+        if self.epsilon is not None:
+            found.insert(0, Bound("this site's privacy limit", "all", self.epsilon, self.delta))
+        return found
+
+
+def allowed(
+    entries: Sequence[Entry], run: str, step: Steps, bounds: Sequence[Bound]
+) -> tuple[int, Bound | None]:
+    """How many of `step.count` steps may be charged to `run` after `entries`, and the bound that allows none."""
+    steps = step.count
+    for bound in bounds:
+        counted = bound.counts(entries, run)
+        others = Composition(bound.delta).others(counted)
+        delta, epsilon = bound.delta - others.delta, bound.epsilon - others.epsilon
+        steps = (
+            affordable(training_of(counted), replace(step, count=steps), delta, epsilon) if delta > 0 else 0
+        )
+        if steps < 1:
+            return 0, bound
+    return steps, None
 
 
 class LedgerAccount:
@@ -70,19 +122,23 @@ class LedgerAccount:
         """As Account.charge. Raises BudgetExhausted where a limit leaves no step, LedgerError for a ledger that is
         lost or not as it was written.
         """
+        bounds, delta = self._limits.bounds(plan.epsilon, plan.delta), self._limits.delta
 
         def choose(entries: Sequence[Entry]) -> Charge:
-            taken = self._affordable(entries, plan, steps)
+            taken, refusing = allowed(entries, self._run, plan.spent(steps), bounds)
+            if refusing is not None:
+                raise _exhausted(refusing, refusing.counts(entries, self._run))
             alone = plan.spent(taken)
             detail = {
                 ROUND: number,
                 STEPS: taken,
-                "asked": steps,
+                ASKED: steps,
                 NOISE: alone.noise_multiplier,
                 RATE: alone.rate,
                 "mode": plan.mode,
+                PROMISED_EPSILON: plan.epsilon,
+                PROMISED_DELTA: plan.delta,
             }
-            delta = self._limits.delta
             return Charge(self._run, TRAINING, composed((alone,), delta), delta, detail)
 
         taken = int(self._ledger.charge_as(choose).detail[STEPS])
@@ -92,31 +148,11 @@ class LedgerAccount:
             )
         return taken
 
-    def _affordable(self, entries: Sequence[Entry], plan: Plan, steps: int) -> int:
-        """At least one. Raises BudgetExhausted."""
-        limits = self._limits
-        own = [entry for entry in entries if entry.run == self._run]
-        trained = [entry for entry in own if entry.what == TRAINING]
-        for scope, whose, epsilon, delta in (
-            (entries, "this site's privacy limit", limits.epsilon, limits.delta),
-            (own, "this site's privacy limit for one run", limits.run, limits.delta),
-            (trained, "the privacy budget of this run", plan.epsilon, plan.delta),
-        ):
-            if epsilon is None:
-                continue
-            others = Composition(delta).others(scope)
-            step, room = plan.spent(steps), delta - others.delta
-            before = training_of(scope)
-            steps = affordable(before, step, room, epsilon - others.epsilon) if room > 0 else 0
-            if steps < 1:
-                raise _exhausted(whose, epsilon, before)
-        return steps
 
-
-def _exhausted(whose: str, epsilon: float, before: Sequence[Steps]) -> BudgetExhausted:
-    taken = sum(steps.count for steps in before)
+def _exhausted(bound: Bound, counted: Sequence[Entry]) -> BudgetExhausted:
+    taken = sum(steps.count for steps in training_of(counted))
     return BudgetExhausted(
-        f"{whose} would be passed",
-        where=f"the limit is an epsilon of {epsilon:g}; {taken} steps are charged to it",
+        f"{bound.whose} would be passed",
+        where=f"the limit is an epsilon of {bound.epsilon:g}; {taken} steps are charged to it",
         fix="`fedfundus-site budget` shows the account; [policy] in site.toml holds the site's own limits",
     )

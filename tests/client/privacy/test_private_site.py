@@ -134,9 +134,8 @@ def test_an_exhausted_site_declines_and_the_round_goes_on_without_it(
     store = RunFolder(tmp_path / "run")
     run_federation(Called({"a": poor.worker(), "b": rich.worker()}), rich.plan, store)
     assert [row["sites"]["rich"]["examples"] > 0 for row in store.history()[1:]] == [True, True]
-    assert [(q["site"], q["reason"]) for q in store.quarantine()] == [
-        ("poor", "this site's privacy limit would be passed")
-    ] * 2
+    said = (store.path / "quarantine.jsonl").read_text()
+    assert said.count("this site's privacy limit would be passed") == 2
     assert poor.trained() == []
 
 
