@@ -147,15 +147,21 @@ class FusionModel(nn.Module):
         return Tokens(tokens, torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device))
 
     def embed_text(self, text: TextBatch) -> Tokens:
-        """Notes (B, L) to projected tokens (B, min(L, 1 + kept), width)."""
+        """Notes (B, L) to projected tokens (B, min(L, 1 + kept), width).
+
+        Outside of training, where no dropout tells them apart, equal notes are encoded once.
+        """
         if self.text_encoder is None or self.text_projection is None:
             return self._unread(text.ids)
+        known = text.trunk is not None
+        distinct, row_of = (text, None) if self.training or known else _distinct(text)
         hidden = (
-            self.text_encoder.finish(text.trunk, text.mask)
-            if text.trunk is not None
-            else self.text_encoder(text.ids, text.mask)
+            self.text_encoder.finish(distinct.trunk, distinct.mask)
+            if distinct.trunk is not None
+            else self.text_encoder(distinct.ids, distinct.mask)
         )
         tokens = self.text_projection(hidden) + self.modality_type["text"]
+        tokens = tokens if row_of is None else tokens[row_of]
         return Tokens(tokens, text.mask[:, : tokens.shape[1]] == 0)
 
     def embed_structured(self, structured: Tensor) -> Tokens:
@@ -231,6 +237,16 @@ class FusionModel(nn.Module):
         if name not in cls:
             return stand_in
         return torch.where(here[name].unsqueeze(1), cls[name], stand_in)
+
+
+def _distinct(text: TextBatch) -> tuple[TextBatch, Tensor | None]:
+    """The different notes of a batch (D, L), and the place (B,) of each row's among them; None where all differ."""
+    together = torch.cat([text.ids, text.mask], dim=1)
+    rows, place = torch.unique(together, dim=0, return_inverse=True)
+    if len(rows) == len(together):
+        return text, None
+    ids, mask = rows.chunk(2, dim=1)
+    return TextBatch(ids, mask), place
 
 
 def _presence(tokens: Tensor, present: Tensor | None) -> Tensor:

@@ -31,7 +31,9 @@ class PlainLoop:
     def step(self, batch: Batch) -> float:
         """The loss before the step."""
         self.objective.model.run_plainly(True)
-        batch = replace(batch, note=self._padded(batch.note), masked_note=self._padded(batch.masked_note))
+        batch = replace(
+            batch, note=padded(batch.note, self.length), masked_note=padded(batch.masked_note, self.length)
+        )
         loss, _ = self.objective(replace(batch, image_trunk=None))
         self.optimizer.zero_grad()
         loss.backward()
@@ -40,6 +42,8 @@ class PlainLoop:
         self.objective.model.run_plainly(False)
         return float(loss.detach())
 
-    def _padded(self, note: TextBatch) -> TextBatch:
-        more = self.length - note.ids.shape[1]
-        return TextBatch(F.pad(note.ids, (0, more)), F.pad(note.mask, (0, more)))
+
+def padded(note: TextBatch, length: int) -> TextBatch:
+    """Notes (B, L) as (B, length)."""
+    more = length - note.ids.shape[1]
+    return TextBatch(F.pad(note.ids, (0, more)), F.pad(note.mask, (0, more)))
