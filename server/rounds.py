@@ -127,7 +127,9 @@ class RoundLoop:
                 record.evaluation_bytes_down += reply.bytes_down
                 if self._validated(reply, record):
                     patience.used()
-            elif self.collector.may_close(patience, asking):
+                continue
+            patience.moved(reply.moved)
+            if self.collector.may_close(patience, asking):
                 break
         missing = list(asking.open)
         record.evaluation_bytes_down += asking.close()
