@@ -24,6 +24,7 @@ from client.data.decoded import (
     too_large,
 )
 from client.data.raster import read_raster
+from shared_model.version import PIPELINE_VERSION
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -36,9 +37,6 @@ __all__ = [
     "field_of_view",
     "prepare",
 ]
-
-# Changes whenever the same bytes would give other pixels. 2: deep greyscale by its declared depth; DICOM.
-PIPELINE_VERSION = "fundus-2"
 
 # Pillow warns of large images and odd metadata; what matters of that is refused below, with a reason.
 warnings.filterwarnings("ignore", module=r"PIL\.")
