@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from client.cache.listener import heard_by
 from client.worker.simulated import ROOT_VARIABLE
 from server.history import RoundRecord
 from server.store import RunFolder
@@ -75,7 +76,8 @@ class Training:
     def _federated(self, waiting: dict[str, Future[dict[str, Predictions]] | None]) -> dict[str, Predictions]:
         os.environ[ROOT_VARIABLE] = str(self.workspace.resolve())
         try:
-            run_engine(self.config, self.folder, len(self.prepared.sites), self._hear(waiting))
+            with heard_by(self.progress):
+                run_engine(self.config, self.folder, len(self.prepared.sites), self._hear(waiting))
         finally:
             os.environ.pop(ROOT_VARIABLE, None)
         folder = RunFolder(self.folder)

@@ -24,6 +24,7 @@ from shared_model.errors import DataError
 from shared_model.files import naming_disk_errors
 
 FEATURES, INDEX = ".features", ".index"  # endings of the two files
+IMAGE, TEXT = "image", "text"  # how their names begin
 Half = NDArray[np.float16]
 _RECORD = struct.Struct(">32sIQII16s")  # content, draw, offset, tokens, width, checksum (zeros where sealed)
 _CHECKSUM_BYTES = 16

@@ -15,6 +15,7 @@ import torch
 import transformers
 from torch import nn
 
+from client.cache.feature_file import IMAGE, TEXT
 from client.data.pipeline import PIPELINE_VERSION
 from client.training.augmentation import DrawnAugmentations
 from shared_model.config.schema import ImageEncoderConfig, TextEncoderConfig
@@ -22,7 +23,6 @@ from shared_model.statistics import Standardisation
 
 _FORMAT = 1
 _known: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
-IMAGE, TEXT = "image", "text"
 
 
 def image_name(

@@ -35,6 +35,7 @@ from shared_model.statistics import Standardisation
 FOLDER = "features"
 GB = 1e9
 _RESERVE = 1 * GB  # of the disk, left to others; less of a small one
+_HEADERS = 64  # bytes of a file beside its entries
 _UNUSED = 7 * 86_400.0  # seconds after which a file of another run makes room
 
 Whole = Callable[[], tuple[pd.DataFrame, ImageStore]]
@@ -72,7 +73,7 @@ class TrunkCache:
         self._whole = whole
         self._limit_gb = limit_gb
         self._makes_room = makes_room
-        self._files: dict[str, FeatureFile] = {}
+        self._known: dict[str, KeptFeatures | None] = {}
         self._built: set[str] = set()
 
     def dataset(self, table: pd.DataFrame, images: ImageStore, reading: Reading) -> SiteDataset:
@@ -87,8 +88,9 @@ class TrunkCache:
 
     def close(self) -> None:
         """Let go of the files, so that their disk space is free once they are removed."""
-        for file in self._files.values():
-            file.close()
+        for kept in self._known.values():
+            if kept is not None:
+                kept.file.close()
 
     def _features(self, reading: Reading) -> Features:
         config, standardisation = reading.config, reading.standardisation
@@ -104,23 +106,25 @@ class TrunkCache:
         return Features(images, notes)
 
     def _kept(self, name: str, config: Config) -> KeptFeatures | None:
-        """None where nothing can be kept, which is said."""
+        """The same for whoever asks, None where nothing can be kept, which is said once."""
         if self._maximum(config) <= 0:
             return None
-        if name not in self._files:
-            self._files[name] = FeatureFile(self.folder, name, self._vault)
-        file = self._files[name]
+        if name not in self._known:
+            file = FeatureFile(self.folder, name, self._vault)
+            self._known[name] = KeptFeatures(file, 0) if len(file) or self._writable(file.path) else None
+            with suppress(OSError):
+                os.utime(file.path)  # when it was last of use
+        return self._known[name]
+
+    def _writable(self, path: Path) -> bool:
         try:
             with naming_disk_errors(self.folder):
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            require_place(file.path)
+            require_place(path)
         except FedFundusError as error:
-            if not len(file):
-                listener.warn(f"{error.what}; the run goes on without it")
-                return None
-        with suppress(OSError):
-            os.utime(file.path)  # when it was last of use
-        return KeptFeatures(file, 0)
+            listener.warn(f"{error.what}; the run goes on without it")
+            return False
+        return True
 
     def _fill(self, features: Features, reading: Reading, whole: Whole) -> None:
         """For all sites at once, the first time that a site asks."""
@@ -140,7 +144,9 @@ class TrunkCache:
     def _filled(self, kept: KeptFeatures, plan: Plan, config: Config) -> KeptFeatures | None:
         """None where nothing could be kept: the plain way is quicker than to compute one by one in every step."""
         fill(kept, plan, bounded_by=self._bound(kept, plan, config))
-        return kept if len(kept.file) else None
+        if not len(kept.file):
+            self._known[kept.file.path.stem] = None
+        return self._known[kept.file.path.stem]
 
     def _maximum(self, config: Config) -> float:
         return min(config.cache.maximum_gb, self._limit_gb) * GB
@@ -153,7 +159,7 @@ class TrunkCache:
         others = sum(other.size for other in self._others(file))
         disk = shutil.disk_usage(self.folder)
         free = file.size + disk.free - min(_RESERVE, disk.total / 20)
-        kept.limit = int(max(0.0, min(maximum - others, free)))
+        kept.limit = int(max(0.0, min(maximum - others, free) - _HEADERS))
         if free < maximum - others:
             return "the free disk space"
         own = self._limit_gb < config.cache.maximum_gb

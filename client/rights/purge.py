@@ -16,7 +16,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.site.contents import ANSWERS, CONTENTS, LEDGER, LOCK, WORKER, files, named
+from client.site.contents import ANSWERS, CONTENTS, FEATURES, LEDGER, LOCK, WORKER, files, named
 from client.site.lock import SiteLock
 from client.vault.key import is_key
 from shared_model.files import naming_disk_errors
@@ -89,7 +89,7 @@ def _remove(path: Path) -> None:
 
 
 def _remove_empty_folders(folder: Path) -> None:
-    for name in (ANSWERS, LEDGER, WORKER):
+    for name in (ANSWERS, FEATURES, LEDGER, WORKER):
         for parent, _, _ in os.walk(folder / name, topdown=False):
             with contextlib.suppress(OSError):  # somebody else's file lies in it
                 os.rmdir(parent)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from client.site.contents import CONTENTS, MEASUREMENTS, Content, files, leftovers
+from client.site.contents import CONTENTS, FEATURES, MEASUREMENTS, Content, files, leftovers
 from client.site.state import SiteState
 from shared_model.errors import ConfigError, DataError
 from shared_model.files import naming_disk_errors
@@ -48,11 +48,9 @@ def expire(state: SiteState, days: Mapping[str, int], *, now: float | None = Non
 
 def _expire(state: SiteState, content: Content, limit: int, now: float) -> list[str]:
     ages = {path: (now - _made(state, path)) / _DAY for path in files(state.folder, content)}
-    if content.name != "worker state" and any(age > limit for age in ages.values()):
-        oldest, gone = max(ages.values()), list(ages)  # the files of one content belong together
-    else:
-        gone = [path for path, age in ages.items() if age > limit]
-        oldest = max((ages[path] for path in gone), default=0.0)
+    old = {_group(content, path) for path, age in ages.items() if age > limit}
+    gone = [path for path in ages if _group(content, path) in old]
+    oldest = max((ages[path] for path in gone), default=0.0)
     for path in gone:
         path.unlink(missing_ok=True)
     if not gone:
@@ -60,10 +58,18 @@ def _expire(state: SiteState, content: Content, limit: int, now: float) -> list[
     return [f"{content.name}: {oldest:.0f} days old; site.toml keeps {content.retention} {limit} days"]
 
 
+def _group(content: Content, path: Path) -> str:
+    """What goes together: the files of one content do, but for those of several runs or models."""
+    if content.name == "worker state":
+        return str(path)
+    return path.stem if content.name == "features" else content.name
+
+
 def _made(state: SiteState, path: Path) -> float:
-    if path.name == MEASUREMENTS:  # appending to it does not make what stands in it younger
-        try:
-            made = state.journal(MEASUREMENTS).made()
+    name = path.relative_to(state.folder)
+    if name.match(MEASUREMENTS) or name.match(f"{FEATURES}/[!.]*.index"):
+        try:  # appending to it does not make what stands in it younger
+            made = state.journal(name.as_posix()).made()
         except DataError:
             made = None
         if made is not None:

@@ -13,10 +13,21 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from client.cache import forget as kept_features
 from client.check.measure import forget
 from client.data.image_index import ImageIndex, Photograph
 from client.data.images import ImageStore
-from client.site.contents import FOUND, IMAGES, MEASUREMENTS, QUARANTINE, WORKER, files, leftovers, named
+from client.site.contents import (
+    FEATURES,
+    FOUND,
+    IMAGES,
+    MEASUREMENTS,
+    QUARANTINE,
+    WORKER,
+    files,
+    leftovers,
+    named,
+)
 from client.site.state import SiteState
 from shared_model.errors import DataError
 from shared_model.files import naming_disk_errors
@@ -53,13 +64,14 @@ def purge_traces(state: SiteState, traces: Traces, runs: Iterable[str]) -> list[
     """Remove the patient from every place; what was removed, in words. runs: those that used the patient."""
     removed = [
         *_from_photographs(state, traces),
+        *_from_features(state, traces),
         *_from_rows(state, QUARANTINE, "quarantine", traces),
         *_from_rows(state, FOUND, "findings", traces),
         *_from_measurements(state, traces),
         *_from_worker(state, runs),
     ]
     with naming_disk_errors(state.folder):
-        for name in ("photographs", "quarantine", "findings", "measurements"):
+        for name in ("photographs", "features", "quarantine", "findings", "measurements"):
             for path in leftovers(state.folder, named(name)):
                 path.unlink(missing_ok=True)
                 removed.append(f"what an interrupted command left of the {name}")
@@ -108,6 +120,13 @@ def _from_photographs(state: SiteState, traces: Traces) -> list[str]:
         return ["all prepared photographs, which could not be told apart"] if any(existed) else []
     gone = len(store) - (len(left) if left else 0)
     return [f"{gone} prepared photographs"] if gone else []
+
+
+def _from_features(state: SiteState, traces: Traces) -> list[str]:
+    """Called when their photographs are gone: features of none of those left are theirs, or nobody's."""
+    left = {bytes.fromhex(one.digest) for one in _photographs(state) if one.record not in traces.records}
+    notes = bool(traces.records) or not traces.told_apart
+    return kept_features.forget(state.path(FEATURES), state.vault, left, notes=notes)
 
 
 def _from_rows(state: SiteState, file: str, name: str, traces: Traces) -> list[str]:

@@ -97,9 +97,12 @@ class StorageSection(Section):
 
 
 class ResourcesSection(Section):
-    """The machine. processes: 0 is one a core. preset: the model that `check` estimates and `describe` assumes."""
+    """The machine. processes: 0 is one a core. cache_gb: disk space (1e9 bytes) of kept features, whatever a run asks
+    for; 0 keeps none. preset: the model that `check` estimates and `describe` assumes.
+    """
 
     processes: Annotated[int, Field(ge=0, le=256)] = 0
+    cache_gb: NonNegative = 20.0
     preset: str = "paper"
 
     @model_validator(mode="after")

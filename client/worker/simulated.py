@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from client.cache.trunk_cache import FOLDER, TrunkCache, Whole
 from client.data.images import ImageStore
 from client.worker.worker import Worker
 from shared_model.config import Config
@@ -57,17 +58,21 @@ def open_worker(root: Path, site: str) -> Worker:
         root / "sites" / site,
         private=_private(root, site),
         resumable=False,
+        cache=common.cache,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Common:
-    """What every site of one root stands on. rows: site -> positions of its records in the table."""
+    """What every site of one root stands on. rows: site -> positions of its records in the table. cache: of features
+    of all sites, built once for them.
+    """
 
     config: Config
     table: pd.DataFrame
     images: ImageStore
     rows: dict[str, NDArray[np.int64]]
+    cache: TrunkCache
 
     @property
     def names(self) -> list[str]:
@@ -86,7 +91,24 @@ def _common(root: Path) -> _Common:
         )
         for site, patients in sites.items()
     }
-    return _Common(from_toml(root / CONFIG), table, ImageStore.open(root / IMAGES), rows)
+    images = ImageStore.open(root / IMAGES)
+    held = np.sort(np.concatenate([nobody, *rows.values()]))
+    shared = _shared_cache(root, lambda: (table.iloc[held], images))
+    return _Common(from_toml(root / CONFIG), table, images, rows, shared)
+
+
+_caches: dict[Path, TrunkCache] = {}  # of one root at a time: the disk space of another's is to be free
+
+
+def _shared_cache(root: Path, whole: Whole) -> TrunkCache:
+    _close_caches()
+    _caches[root] = TrunkCache(root / FOLDER, whole=whole)
+    return _caches[root]
+
+
+def _close_caches() -> None:
+    for root in list(_caches):
+        _caches.pop(root).close()
 
 
 @cache
@@ -114,3 +136,4 @@ def forget_workers() -> None:
     """Let go of the workers that this process has opened, and of their data."""
     for kept in (_open, _private, _common):
         kept.cache_clear()
+    _close_caches()

@@ -13,12 +13,13 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from client.cache.trunk_cache import TrunkCache
 from client.evaluation import scores_answer, site_figures, temperature_answer
 from client.rights.exclude import excluded
 from client.rights.participation import record_participation
 from client.rights.retention import expire
 from client.site.config import Call, SiteConfig
-from client.site.contents import WORKER
+from client.site.contents import FEATURES, WORKER
 from client.site.describe import answers, statistics_policy
 from client.site.prepare import Prepared, prepare
 from client.site.state import SiteState
@@ -170,6 +171,7 @@ class SiteWorker:
                 answers=answers(self._config, self._state, self._federation),
                 vault=self._state.vault,
                 private=self._private_rounds() if self._plan.privacy.enabled else None,
+                cache=self._cache(),
             )
         return self._worker
 
@@ -181,6 +183,11 @@ class SiteWorker:
             patients = len(self._training_patients())
             self._private = private_rounds(self._config, self._state, self._plan, self._run, patients)
         return self._private
+
+    def _cache(self) -> TrunkCache:
+        """Of all runs: features belong to a trunk, not to a run."""
+        folder, limit = self._state.path(FEATURES), self._config.resources.cache_gb
+        return TrunkCache(folder, self._state.vault, limit_gb=limit, makes_room=True)
 
     def _training_patients(self) -> list[str]:
         assert self._prepared is not None

@@ -52,8 +52,8 @@ class Worker:
 
     policy: what it answers and how small a count may be, by default the run's minimum and everything. answers:
     what it has told before, without which (in simulation) every question is answered anew. vault: seals what
-    stays in `folder`. private: how it trains where the run asks for differential privacy; without it such a run is
-    refused. resumable: whether a round may be asked again, even after a crash; a simulation begins anew.
+    stays in `folder`. cache: of features of the model's frozen parts, by default in `folder` too. private: how it
+    trains where the run asks for differential privacy; without it such a run is refused. resumable: whether a round may be asked again, even after a crash; a simulation begins anew.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Worker:
         answers: Answers | None = None,
         vault: Vault | None = None,
         private: PrivateRounds | None = None,
+        cache: TrunkCache | None = None,
         resumable: bool = True,
     ) -> None:
         self.site = site
@@ -91,6 +92,7 @@ class Worker:
         self._images = images
         self._rounds = LastRounds(folder, vault, resumable=resumable)
         self._exchange = SiteExchange(site, config, folder, vault, durable=resumable)
+        self._cache = cache or TrunkCache(folder / FOLDER, vault)
         self._dataset: SiteDataset | None = None
         self._standardisation: dict[str, Any] = {}
 
@@ -198,7 +200,8 @@ class Worker:
             self._standardisation = request.fields["standardisation"]
             standardisation = Standardisation.from_dict(self._standardisation)
             tokenizer = resident_model(self.config).tokenizer
-            self._dataset = SiteDataset(self._table, self._images, tokenizer, standardisation)
+            reading = Reading(objective.model, tokenizer, standardisation, self.config)
+            self._dataset = self._cache.dataset(self._table, self._images, reading)
         objective.balance(self._standardisation["class_counts"])
         return self._dataset
 
