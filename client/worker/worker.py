@@ -53,7 +53,8 @@ class Worker:
     policy: what it answers and how small a count may be, by default the run's minimum and everything. answers:
     what it has told before, without which (in simulation) every question is answered anew. vault: seals what
     stays in `folder`. cache: of features of the model's frozen parts, by default in `folder` too. private: how it
-    trains where the run asks for differential privacy; without it such a run is refused. resumable: whether a round may be asked again, even after a crash; a simulation begins anew.
+    trains where the run asks for differential privacy; without it such a run is refused. resumable: whether a round
+    may be asked again, even after a crash; a simulation begins anew.
     """
 
     def __init__(
