@@ -7,6 +7,7 @@ from simulations.bench.figure import Figure, Measured
 from simulations.bench.setting import Setting
 
 UP, DOWN = 40e6, 80e6  # bytes a site a round at most, with the paper preset's own codecs
+ADAPTERS = 12e6
 
 
 def measure(setting: Setting) -> Measured:
@@ -14,8 +15,21 @@ def measure(setting: Setting) -> Measured:
     setting.say("packing one round of the full-size model")
     found = exchange_bytes()
     plain = f"where the whole state dict is {found['plain'] / 1e6:.0f} MB each way"
+    adapters = [
+        Figure(
+            f"exchange.{preset.replace('-', '_')}_bytes_up",
+            (float(sizes["bytes_up"]),),
+            f"preset {preset}, a site a round, sent by the site as int8",
+            unit="bytes",
+            goal=ADAPTERS,
+            better="lower",
+            details=sizes,
+        )
+        for preset, sizes in found["adapters"].items()
+    ]
     return Measured(
         [
+            *adapters,
             Figure(
                 "exchange.bytes_up",
                 (float(found["bytes_up"]),),
