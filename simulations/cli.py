@@ -18,6 +18,7 @@ from shared_model.command_line import run as run_command
 from shared_model.config import Config, load_config
 from simulations.commands.bench import bench
 from simulations.commands.options import ConfigFile, Data, Json, Seed, Set
+from simulations.commands.privacy_curve import privacy_curve
 from simulations.commands.tables import tables
 from simulations.commands.transfer import transfer
 from simulations.commands.weighting import weighting
@@ -92,6 +93,9 @@ def run(
         str | None, typer.Option(help="fedavg, fedprox, fedavgm, fedadam or fedyogi.")
     ] = None,
     engine: Annotated[str | None, typer.Option(help="inline or ray.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=0, help="Processes, each with a model in memory; 0 is one per core.")
+    ] = None,
     seed: Seed = None,
     dp_epsilon: Annotated[
         float | None,
@@ -115,6 +119,7 @@ def run(
         federation__rounds=rounds,
         federation__strategy=strategy,
         runtime__engine=engine,
+        runtime__jobs=jobs,
         seed=seed,
         privacy__enabled=None if dp_epsilon is None else True,
         privacy__epsilon=dp_epsilon,
@@ -251,6 +256,7 @@ def check_accuracy(
 
 
 app.command()(bench)
+app.command(name="privacy-curve")(privacy_curve)
 app.command()(tables)
 app.command()(transfer)
 app.command()(weighting)

@@ -33,7 +33,7 @@ PRIVATE = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=10, help="how often the worker of a private run is killed")
+    parser.addoption("--kills", type=int, default=None, help="how often a private worker is killed")
 
 
 @dataclass

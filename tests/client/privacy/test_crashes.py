@@ -17,6 +17,7 @@ import pytest
 from shared_model.exchange import Payload
 
 MakeSite = Callable[..., Any]
+KILLS = 10  # `make soak` asks for 100
 # Two patients a step on average, so that a round is quick; a budget that is not used up.
 QUICK = ("privacy.patients=2", "training.local_steps=1", "federation.rounds=40", "privacy.epsilon=90.0")
 
@@ -93,7 +94,7 @@ def _rounds(site: Any, told: Path, ready: Any) -> None:
 def test_a_worker_killed_at_any_instant_never_counts_too_little(
     private_site: MakeSite, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    kills = int(request.config.getoption("--kills"))
+    kills = int(request.config.getoption("--kills", default=KILLS) or KILLS)
     site, told = private_site("", *QUICK, "federation.rounds=1000"), tmp_path / "told"
     told.touch()
     site.worker().train(site.ask(1))  # so that the processes below begin in the middle
