@@ -9,11 +9,13 @@ from pathlib import Path
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from server.executing import execute, is_stored
 from server.federation import run_federation
 from server.grid_sites import GridSites
 from server.history import RoundRecord
 from server.planned_sites import planned
 from server.store import RunFolder
+from server.store.runs import RunStore
 from shared_model.config.load import from_toml
 from shared_model.errors import RunError
 
@@ -33,8 +35,11 @@ def make_app(on_round: Callable[[RoundRecord], None] = lambda record: None) -> S
                 where=f"run-folder, {RUN_VARIABLE}",
                 fix="start the run by fedfundus-simulate",
             )
-        config = from_toml(folder / "config.toml")
-        run_federation(planned(GridSites(grid), folder), config, RunFolder(folder), on_round=on_round)
+        sites = planned(GridSites(grid), folder)
+        if is_stored(folder):
+            execute(RunStore(folder.parent.parent), folder.name, sites, on_round)
+        else:
+            run_federation(sites, from_toml(folder / "config.toml"), RunFolder(folder), on_round=on_round)
 
     return server_app
 

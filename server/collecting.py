@@ -49,6 +49,7 @@ class Collector:
 
     def asked(self) -> list[str]:
         """Addresses that a round may ask."""
+        self.standing.suspended.update(self.folder.suspended())
         self.standing.readmit(self.folder.readmitted())
         names = self.roster.names
         present = self.present() if self.config.federation.silence else names

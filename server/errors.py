@@ -20,6 +20,7 @@ class Code(Enum):
     BELOW_QUORUM = "C201"
     CANNOT_SEND = "C202"
     STOPPED = "C203"
+    CANARY = "C204"
     NO_RUN = "C301"
     RUNNING = "C302"
     NOTHING_TO_RESUME = "C303"
@@ -30,6 +31,7 @@ class Code(Enum):
     OTHER_RELEASE = "C308"
     NO_SITE_OF_THAT_NAME = "C309"
     NO_CONFIGURATION = "C310"
+    NOTHING_TO_STOP = "C311"
     UNREACHABLE = "C401"
     NOT_STARTED = "C402"
 

@@ -40,7 +40,7 @@ class Standing:
 
     def readmit(self, sites: Iterable[str]) -> None:
         """A person has decided that these may take part again."""
-        for site in sites:
+        for site in self.suspended.intersection(sites):
             self.suspended.discard(site)
             self._refused.pop(site, None)
 

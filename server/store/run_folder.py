@@ -62,6 +62,10 @@ class RunFolder:
     def suspend(self, site: str, number: int, reason: str) -> None:
         """The site is asked no more until a person readmits it."""
 
+    def suspended(self) -> Iterable[str]:
+        """Sites that no run may ask."""
+        return ()
+
     def readmitted(self) -> Iterable[str]:
         """Sites that a person has readmitted since they were suspended."""
         return ()

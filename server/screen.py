@@ -1,0 +1,84 @@
+"""What a person sees of runs: one run in full, a list, and the models that a site is in."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_COLOURS = {"finished": "green", "running": "cyan", "created": "cyan", "stopped": "yellow"}
+
+
+def show_run(document: Mapping[str, Any]) -> None:
+    """Print what run_document says."""
+    console = _console()
+    state = document["state"]
+    what = "canary" if document["canary"] else "run"
+    console.print(
+        f"{what} {document['run']}: [bold {_COLOURS.get(state, 'red')}]{state}[/], "
+        f"{document['complete']} of {document['rounds']} rounds"
+    )
+    if document["reason"]:
+        console.print(escape(f"{document['code']} {document['reason']}".strip()))
+    table = _table("site", "rounds", "last", "photographs", "not used")
+    spoilt = Counter(line["site"] for line in document["not_used"])
+    for site in document["sites"]:
+        table.add_row(
+            *(str(site[key]) for key in ("site", "rounds", "last", "examples")),
+            str(spoilt.pop(site["site"], 0)),
+        )
+    for name, count in sorted(spoilt.items()):
+        table.add_row(escape(name), "0", "", "", str(count))
+    console.print(table)
+    for line in document["not_used"][-5:]:
+        console.print(escape(f"round {line['round']}, {line['site']}, {line['kind']}: {line['reason']}"))
+    for line in document["suspended"]:
+        console.print(escape(f"suspended since {line['at'][:10]}: {line['site']}: {line['reason']}"))
+    validation = document["validation"]
+    if validation and validation["loss"] is not None:
+        kappa = validation["icdr"]["quadratic_weighted_kappa"]
+        shown = f", ICDR kappa {kappa:.3f}" if kappa is not None else ""
+        console.print(f"validation loss {validation['loss']:.4f}{shown}")
+    console.print(f"audit log {document['audit_head'][:16]}")
+
+
+def show_runs(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print one line a run."""
+    table = _table("run", "state", "rounds", "launched", "why")
+    for row in rows:
+        why = f"{row['code']} {row['reason']}".strip()
+        rounds = f"{row['complete']}/{row['rounds']}"
+        table.add_row(row["run"], row["state"], rounds, row["created"][:16], escape(why))
+    _console().print(table)
+
+
+def show_taken_part(site: str, found: Sequence[Mapping[str, Any]]) -> None:
+    """Print the models that a site is in."""
+    if not found:
+        print(f"no model holds anything of {site}")
+        return
+    table = _table("run", "state", "rounds", "photographs", "exported weights")
+    for row in found:
+        given = ", ".join(model["sha256"][:16] for model in row["exports"]) or "none"
+        rounds = f"{row['rounds']} ({row['first']} to {row['last']})"
+        kept = "canary, nothing kept" if row["canary"] else row["state"]
+        table.add_row(row["run"], kept, rounds, str(row["examples"]), given)
+    _console().print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _console() -> Console:
+    """Standard output; a file gets lines that are wide enough to search."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)

@@ -1,0 +1,62 @@
+"""What `status`, `runs` and `withdraw` say, as JSON values: from the database alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from server.store import audit
+from server.store.runs import RunRow, RunStore
+
+
+def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
+    """One run in full: where it stands, who took part, what was not used, how good it is so far."""
+    database, history = store.database, store.open(row.run).history()
+    sites = database.rows(
+        "SELECT site, COUNT(*) AS rounds, MAX(round) AS last, MAX(examples) AS examples FROM participation "
+        "WHERE run = ? GROUP BY site ORDER BY site",
+        row.run,
+    )
+    left_out = database.rows(
+        "SELECT round, site, kind, reason, at FROM quarantine WHERE run = ? ORDER BY at", row.run
+    )
+    return {
+        **asdict(row),
+        "sites": [dict(site) for site in sites],
+        "not_used": [dict(line) for line in left_out],
+        "validation": history[-1]["validation"] if history else None,
+        "suspended": suspended(store),
+        "audit_head": audit.head(database),
+    }
+
+
+def suspended(store: RunStore) -> list[dict[str, Any]]:
+    """Sites that no run asks until a person readmits them."""
+    query = "SELECT site, run, round, reason, at FROM suspensions WHERE readmitted IS NULL ORDER BY at"
+    return [dict(row) for row in store.database.rows(query)]
+
+
+def taken_part(store: RunStore, site: str) -> list[dict[str, Any]]:
+    """Every run whose model a site's updates are in, oldest first: rounds, registered photographs, exported models."""
+    rows = store.database.rows(
+        "SELECT p.run, r.federation, r.created, r.state, r.canary, MIN(p.round) AS first, MAX(p.round) AS last, "
+        "COUNT(*) AS rounds, MAX(p.examples) AS examples FROM participation p JOIN runs r ON r.run = p.run "
+        "WHERE p.site = ? AND p.round <= r.complete GROUP BY p.run ORDER BY r.created",
+        site,
+    )
+    return [
+        {**dict(row), "canary": bool(row["canary"]), "exports": exports(store, row["run"])} for row in rows
+    ]
+
+
+def exports(store: RunStore, run: str) -> list[dict[str, Any]]:
+    """The models of a run that were handed out."""
+    query = "SELECT at, weights, sha256 FROM exports WHERE run = ? ORDER BY at"
+    return [dict(row) for row in store.database.rows(query, run)]
+
+
+def knows_site(store: RunStore, site: str) -> bool:
+    """Whether a site of this name was ever part of a round, or suspended."""
+    query = "SELECT 1 FROM {} WHERE site = ? LIMIT 1"
+    tables = ("participation", "quarantine", "suspensions")
+    return any(store.database.rows(query.format(table), site) for table in tables)
