@@ -31,7 +31,7 @@ from shared_model.config.load import to_toml
 
 pytestmark = pytest.mark.slow
 
-PLANTED = "import os\nopen({marker!r}, 'w').write('ran')\nfrom client.gateway.app import app\n"
+PLANTED = "from flwr.clientapp import ClientApp\nopen({marker!r}, 'w').write('ran')\napp = ClientApp()\n"
 
 
 @pytest.fixture(scope="module")
