@@ -127,8 +127,7 @@ class LastRounds:
         return min(known) if known and number > 1 else None
 
     def _numbers(self) -> list[int]:
-        names = [path.name for path in self._files.folder.glob("round-*.safetensors")]
-        return [int(found[1]) for name in names if (found := _FILE.fullmatch(name))]
+        return rounds_kept(self._files.folder)
 
     def _forget(self, number: int) -> None:
         path = self._files.folder / _name(number)
@@ -147,6 +146,12 @@ class LastRounds:
             ) from None
         found: dict[str, Any] = said
         return found
+
+
+def rounds_kept(folder: Path) -> list[int]:
+    """The rounds of which anything is kept in a run's folder; none where there is no such folder."""
+    names = [path.name for path in folder.glob("round-*.safetensors")]
+    return [int(found[1]) for name in names if (found := _FILE.fullmatch(name))]
 
 
 def _name(number: int) -> str:

@@ -31,6 +31,7 @@ from shared_model.config import Config
 from shared_model.errors import DataError
 from shared_model.exchange import Payload
 from shared_model.metrics.predictions import Predictions
+from shared_model.records import GRADES, TASKS
 
 if TYPE_CHECKING:
     from client.privacy.dp.rounds import PrivateRounds
@@ -78,8 +79,9 @@ class SiteWorker:
     def train(self, request: Payload) -> Payload:
         """As Worker.train; who is trained on is on record before anything is.
 
-        In a private run every step is charged to the site's ledger first: BudgetExhausted where a limit leaves none,
-        LedgerError where the ledger is lost or not as it was written.
+        A site that does not answer `evaluate` says nothing of its validation patients here either. In a private run
+        every step is charged to the site's ledger first: BudgetExhausted where a limit leaves none, LedgerError where
+        the ledger is lost or not as it was written.
         """
         self._require("train")
         with self._state.lock("round", wait=_PATIENCE):
@@ -90,6 +92,8 @@ class SiteWorker:
             )
             answer = worker.train(request)
             answer.fields["examples"] = self._registered()
+        if "evaluate" not in self._config.policy.calls and "validation" in answer.fields:
+            answer.fields["validation"] = _nothing_validated()
         return answer
 
     def evaluate(self, request: Payload) -> Payload:
@@ -205,3 +209,9 @@ class SiteWorker:
             self._state.write(name, json.dumps(examples).encode())
             return examples
         return int(json.loads(kept))
+
+
+def _nothing_validated() -> dict[str, Any]:
+    """What a site without validation patients says of them."""
+    none = [[0] * GRADES for _ in range(GRADES)]
+    return {"examples": 0, "loss_sum": 0.0, "confusion": dict.fromkeys(TASKS, none)}

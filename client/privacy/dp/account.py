@@ -7,7 +7,8 @@ life of the data, the operator's for one run, and what the run itself promised. 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -25,7 +26,7 @@ from client.privacy.composition import (
 )
 from client.privacy.dp.accountant import Steps, affordable, composed
 from client.privacy.dp.plan import Plan
-from client.privacy.ledger import BudgetExhausted, Charge, Entry, Ledger
+from client.privacy.ledger import BudgetExhausted, Charge, Entry, Ledger, LedgerError
 from shared_model.errors import RunError
 
 log = logging.getLogger(__name__)
@@ -111,12 +112,21 @@ def allowed(
 
 
 class LedgerAccount:
-    """A site's account of one run, in its ledger."""
+    """A site's account of one run, in its ledger. answered: run and number of rounds that are known to have been
+    answered, which a ledger put back from an older copy may not have.
+    """
 
-    def __init__(self, ledger: Ledger, run: str, limits: Limits) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        run: str,
+        limits: Limits,
+        answered: Callable[[], AbstractSet[tuple[str, int]]] = frozenset,
+    ) -> None:
         self._ledger = ledger
         self._run = run
         self._limits = limits
+        self._answered = answered
 
     def charge(self, plan: Plan, number: int, steps: int) -> int:
         """As Account.charge. Raises BudgetExhausted where a limit leaves no step, LedgerError for a ledger that is
@@ -125,6 +135,7 @@ class LedgerAccount:
         bounds, delta = self._limits.bounds(plan.epsilon, plan.delta), self._limits.delta
 
         def choose(entries: Sequence[Entry]) -> Charge:
+            self._require_all(entries)
             taken, refusing = allowed(entries, self._run, plan.spent(steps), bounds)
             if refusing is not None:
                 raise _exhausted(refusing, refusing.counts(entries, self._run))
@@ -147,6 +158,15 @@ class LedgerAccount:
                 "round %d takes %d of %d steps: more would pass a privacy limit", number, taken, steps
             )
         return taken
+
+    def _require_all(self, entries: Sequence[Entry]) -> None:
+        charged = {(entry.run, entry.detail[ROUND]) for entry in entries if entry.what == TRAINING}
+        if self._answered() - charged:
+            raise LedgerError(
+                "the privacy ledger lacks a round that this site has answered",
+                where="the privacy ledger and the rounds kept of private runs",
+                fix="restore ledger and head from a backup made after the last charge; no round is trained until then",
+            )
 
 
 def _exhausted(bound: Bound, counted: Sequence[Entry]) -> BudgetExhausted:

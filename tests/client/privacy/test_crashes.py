@@ -91,6 +91,7 @@ def _rounds(site: Any, told: Path, ready: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_a_worker_killed_at_any_instant_never_counts_too_little(
     private_site: MakeSite, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

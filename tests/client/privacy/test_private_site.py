@@ -155,6 +155,18 @@ def test_a_ledger_that_is_not_as_it_was_written_refuses_training(private_site: M
     assert not any(path.name == "round-2.safetensors" for path in site.state.folder.rglob("*"))
 
 
+def test_an_older_ledger_put_back_is_missed_by_the_rounds_that_were_answered(private_site: MakeSite) -> None:
+    site = private_site("statistics = []")
+    site.worker().train(site.ask(1))
+    paths = [site.state.path(name) for name in ("ledger", "ledger.head")]
+    older = [path.read_bytes() for path in paths]
+    site.worker().train(site.ask(2))
+    for path, content in zip(paths, older, strict=True):
+        path.write_bytes(content)
+    with pytest.raises(LedgerError, match="lacks a round that this site has answered"):
+        site.worker(run="run-2").train(site.ask(1))
+
+
 def test_noise_stays_that_of_the_patients_who_were_registered(private_site: MakeSite) -> None:
     site = private_site("minimum_cell = 0", "privacy.patients=6")
     worker = site.worker()
@@ -166,6 +178,15 @@ def test_noise_stays_that_of_the_patients_who_were_registered(private_site: Make
     second = site.trained()[1].detail
     assert (first["rate"], first["noise_multiplier"]) == (second["rate"], second["noise_multiplier"])
     assert first["rate"] == 6 / len(trained)
+
+
+def test_a_site_that_does_not_evaluate_tells_nothing_of_its_validation_patients(
+    private_site: MakeSite,
+) -> None:
+    site = private_site('calls = ["join", "statistics", "train"]')
+    said = site.worker().train(site.ask(1)).fields
+    assert said["validation"]["examples"] == 0
+    assert report_problem(said) is None
 
 
 def test_what_cannot_be_trained_privately_is_refused_and_not_charged(private_site: MakeSite) -> None:
