@@ -55,6 +55,8 @@ soak: $(READY) demo demo-seeds
 	$(BIN)/fedfundus-simulate tables --data runs/demo-data --which 1,2,3,4,6 --seeds 3 --modes federated,pooled --out runs/tables
 	$(BIN)/fedfundus-simulate transfer --data runs/demo-data --leave-out each --out runs/transfer
 	$(BIN)/python -m pytest tests/client/privacy/dp -m slow --privacy-cases 1000 -q
+	$(BIN)/python -m pytest tests/client/privacy/test_crashes.py -m slow --kills 100 -q
+	$(BIN)/fedfundus-simulate privacy-curve --data runs/demo-data --epsilons 1,3,8 --seeds 3 --out runs/privacy-curve
 	@test -d ../shared/data/idrid || { echo "skipped: the IDRiD photographs are not at ../shared/data/idrid"; exit 0; }; \
 	  rm -rf runs/idrid; $(BIN)/fedfundus-simulate crossvalidate --data ../shared/data/idrid --folds 5 --sites 3 --report runs/idrid.html --out runs/idrid
 

@@ -11,7 +11,7 @@ from typing import Any
 from shared_model.config import Config
 
 UNCOVERED = (
-    "federated statistics, validation figures and decisions made from them, unless the site charged them",
+    "validation figures, and decisions made from them; federated statistics, unless the site charged them",
     "a patient whose records lie at two hospitals: the budgets of both add up",
     "other runs on the same patients: each site's ledger adds them up",
     "how long a site takes for a round",
