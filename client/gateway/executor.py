@@ -58,7 +58,7 @@ class Executor:
         """The token of a task of ours, "" where none waits."""
         try:
             found = self._client.AcquireTask(AcquireTaskRequest(supported_task_types=[TaskType.CLIENT_APP]))
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, ValueError) as error:
             log.warning("the SuperNode does not answer (%s)", type(error).__name__)
             return ""
         return str(found.token) if found.HasField("task") else ""
@@ -71,7 +71,7 @@ class Executor:
             message, context, _, _ = pull_task_input(client)  # the last is what was delivered
             push_message(client, self._reply(message, context), context)
             push_task_output(client, context, SubStatus.COMPLETED, "")
-        except (httpx.HTTPError, RuntimeError, ValueError) as error:
+        except Exception as error:  # whatever it was, the next task is answered
             # The SuperNode tells the coordinator once the heartbeats have stopped.
             log.error("a task was not answered (%s)", type(error).__name__)
         finally:

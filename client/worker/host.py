@@ -61,9 +61,11 @@ class WorkerHost:
 
     def expected(self, question: Question) -> int:
         """Bytes of tensors that a request may bring at most."""
-        signed = self.approvals.at_work()
-        if question in ("join", "statistics") or signed is None:
+        if question in ("join", "statistics"):
             return 0
+        signed = self.approvals.at_work()
+        if signed is None:
+            raise _not_joined()
         return int(_SLACK * self.approvals.require(signed, self.package).bytes_of_tensors) + (1 << 20)
 
     def answer(self, question: Question, request: Payload) -> Payload:
@@ -72,10 +74,7 @@ class WorkerHost:
             return self._join(request)
         signed = self.approvals.at_work()
         if signed is None or request.fields.get(PLAN) != signed.sha256:
-            raise RunError(
-                "this site has not joined the run that asks",
-                fix="the coordinator has to let the site join first",
-            )
+            raise _not_joined()
         plan = self.approvals.require(signed, self.package)
         _require_within(plan, question, request.fields)
         worker = self._worker_of(plan)
@@ -119,6 +118,12 @@ class WorkerHost:
         if self._worker is None or self._of != plan.sha256:
             self._worker, self._of = self._opened(self._config, self._state, plan), plan.sha256
         return self._worker
+
+
+def _not_joined() -> RunError:
+    return RunError(
+        "this site has not joined the run that asks", fix="the coordinator has to let the site join first"
+    )
 
 
 def _require_within(plan: RunPlan, question: Question, fields: dict[str, Any]) -> None:
