@@ -59,7 +59,7 @@ class Training:
                     for b in planned
                 }
             try:
-                trained = {FEDERATED: self._federated(waiting)}
+                trained = {FEDERATED: self._federated(waiting, self._beside(jobs - 1))}
                 return trained | self._baselines(planned, waiting)
             except BaseException as error:
                 if executor:
@@ -73,11 +73,20 @@ class Training:
                     ) from None
                 raise
 
-    def _federated(self, waiting: dict[str, Future[dict[str, Predictions]] | None]) -> dict[str, Predictions]:
+    def _beside(self, baseline_processes: int) -> int:
+        """Processes for the sites: what runtime.jobs asks for beyond those of the baselines.
+
+        Each holds a whole model, so several are used only where somebody said how many.
+        """
+        return max(1, self.config.runtime.jobs - baseline_processes)
+
+    def _federated(
+        self, waiting: dict[str, Future[dict[str, Predictions]] | None], jobs: int
+    ) -> dict[str, Predictions]:
         os.environ[ROOT_VARIABLE] = str(self.workspace.resolve())
         try:
             with heard_by(self.progress):
-                run_engine(self.config, self.folder, len(self.prepared.sites), self._hear(waiting))
+                run_engine(self.config, self.folder, len(self.prepared.sites), self._hear(waiting), jobs)
         finally:
             os.environ.pop(ROOT_VARIABLE, None)
         folder = RunFolder(self.folder)

@@ -12,12 +12,21 @@ if TYPE_CHECKING:  # other apps run on these engines too, and need not wait for 
     from shared_model.config import Config
 
 
-def run_engine(config: Config, folder: Path, sites: int, on_round: Callable[[RoundRecord], None]) -> None:
-    """Run one federation over `sites` simulated sites with the engine that the configuration names."""
+def run_engine(
+    config: Config, folder: Path, sites: int, on_round: Callable[[RoundRecord], None], jobs: int = 1
+) -> None:
+    """Run one federation over `sites` simulated sites with the engine that the configuration names.
+
+    jobs: processes in which `inline` trains sites beside each other; `ray` reads runtime.jobs itself.
+    """
     if config.runtime.engine == "ray":
         from simulations.engines.ray import run_ray
 
         run_ray(config, folder, sites, on_round)
+    elif min(jobs, sites) > 1:
+        from simulations.engines.parallel import run_parallel
+
+        run_parallel(folder, sites, on_round, jobs)
     else:
         from simulations.engines.inline import run_inline
 

@@ -7,6 +7,7 @@ and the server adds each before the next site trains. Nothing of ours but the ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 
 from flwr.app import Context, Message, RecordDict, UserConfig
 from flwr.clientapp import ClientApp
@@ -93,12 +94,14 @@ def run_apps(
     run_in(InlineGrid(client_app, sites), server_app, run_config or {})
 
 
-def run_in(grid: Grid, server_app: ServerApp, run_config: Mapping[str, str | int]) -> None:
-    """Run the ServerApp over a Grid of this process."""
+def run_in(
+    grid: Grid, server_app: ServerApp, run_config: Mapping[str, str | int], *, held: bool = True
+) -> None:
+    """Run the ServerApp over a Grid of this process. held: its messages stay here, so that arrays need no bytes."""
     context = Context(
         run_id=1, node_id=SERVER_NODE, node_config={}, state=RecordDict(), run_config=dict(run_config)
     )
-    with arrays_held():
+    with arrays_held() if held else nullcontext():
         server_app(grid, context)
 
 
