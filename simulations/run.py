@@ -27,7 +27,6 @@ from shared_model.files import write_text
 from shared_model.held_out import HeldOut
 from shared_model.metrics.document import SCHEMA, comparisons, majority_predictions, model_figures
 from shared_model.metrics.modalities import modality_worth
-from shared_model.metrics.predictions import Predictions
 from shared_model.progress import RunProgress
 from shared_model.records import GRADES, TASKS
 from shared_model.report import render
@@ -91,10 +90,9 @@ class Run:
 
     def _settled(self) -> Config:
         """On this machine; early stopping would break the equal budgets of the comparison, so it is off there."""
-        beside = self.config.evaluation.comparison
-        config = on_this_machine(
-            self.config, self.config.runtime.jobs or os.cpu_count() or 1 if beside else 1
-        )
+        wanted = self.config.runtime.jobs
+        processes = wanted or os.cpu_count() or 1 if self.config.evaluation.comparison else wanted or 1
+        config = on_this_machine(self.config, processes)
         if config.evaluation.comparison and config.training.early_stopping:
             training = config.training.model_copy(update={"early_stopping": 0})
             return config.model_copy(update={"training": training})
@@ -192,25 +190,21 @@ def assemble(
     """The document of metrics.json, without its duration."""
     evaluation, sites = config.evaluation, list(prepared.sites)
     counts = class_counts(prepared.table)
-
-    def models(weights: str) -> dict[str, Predictions]:
-        found = {label: predictions[weights] for label, predictions in trained.items()}
-        return found | {MAJORITY: majority_predictions(found[FEDERATED], counts)}
-
-    def figures(weights: str) -> dict[str, Any]:
-        return {
-            label: model_figures(p, sites, evaluation.resamples, evaluation.bootstrap_seed)
-            for label, p in models(weights).items()
-        }
-
+    resampling = evaluation.resamples, evaluation.bootstrap_seed
+    last, best = ({label: found[weights] for label, found in trained.items()} for weights in ("last", "best"))
+    # Of the same records whichever the weights; and a model whose last round was its best has one set of predictions.
+    last[MAJORITY] = best[MAJORITY] = majority_predictions(last[FEDERATED], counts)
+    figures = {label: model_figures(found, sites, *resampling) for label, found in last.items()}
+    best_figures = {
+        label: figures[label] if found is last[label] else model_figures(found, sites, *resampling)
+        for label, found in best.items()
+    }
     return {
         "schema": SCHEMA,
-        "models": figures("last"),
-        "best_validation": {"models": figures("best")},
-        "comparisons": comparisons(models("last"), sites, evaluation.resamples, evaluation.bootstrap_seed),
-        "modalities": modality_worth(
-            trained[FEDERATED]["last"], sites, evaluation.resamples, evaluation.bootstrap_seed
-        ),
+        "models": figures,
+        "best_validation": {"models": best_figures},
+        "comparisons": comparisons(last, sites, *resampling),
+        "modalities": modality_worth(last[FEDERATED], sites, *resampling),
         "run": _facts(config, prepared, history, notices),
     }
 
