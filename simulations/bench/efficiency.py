@@ -10,23 +10,24 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import client.worker.worker as worker_module
+from client.training.machine import on_this_machine
 from client.worker.simulated import ROOT_VARIABLE, forget_workers
 from server.history import RoundRecord
 from shared_model.config import Config, load_config, to_toml
 from shared_model.files import write_text
 from simulations.bench.figure import Figure, Measured
 from simulations.bench.setting import Setting
+from simulations.bench.stopwatch import Watched, stopwatch
 from simulations.engines import run_engine
 from simulations.prepare import prepare
 
 GOAL = 0.97
 PATIENTS = 60
+TRAINING: tuple[Watched, ...] = ((worker_module, "train", "train"), (worker_module, "validate", "validate"))
 
 
 def measure(setting: Setting) -> Measured:
@@ -47,6 +48,7 @@ def simulation_efficiency(config: Config, setting: Setting, repeats: int | None 
 
     The first round is left out: its seconds are of things that are made once.
     """
+    config = on_this_machine(config)
     workspace = setting.folder / f"efficiency-{config.preset}"
     prepare(setting.drawn(PATIENTS), config, workspace / "work")
     runs = []
@@ -76,11 +78,11 @@ def _one(config: Config, workspace: Path, index: int) -> dict[str, float]:
     marks: list[float] = []
     os.environ[ROOT_VARIABLE] = str(workspace / "work")
     try:
-        with _timed() as clock:
+        with stopwatch(TRAINING) as clock:
 
             def heard(record: RoundRecord) -> None:
                 marks.append(time.perf_counter())
-                spent.append(clock["seconds"])
+                spent.append(sum(clock.values()))
 
             run_engine(config, folder, 3, heard)
     finally:
@@ -90,28 +92,3 @@ def _one(config: Config, workspace: Path, index: int) -> dict[str, float]:
     rounds = config.federation.rounds
     wall, training = marks[rounds - 1] - marks[0], spent[rounds - 1] - spent[0]
     return {"efficiency": training / wall, "loop_seconds": wall, "training_seconds": training}
-
-
-@contextmanager
-def _timed() -> Iterator[dict[str, float]]:
-    """Count the seconds that every site spends in its training loop and in validation."""
-    clock = {"seconds": 0.0}
-
-    def timed(original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*given: Any, **named: Any) -> Any:
-            started = time.perf_counter()
-            try:
-                return original(*given, **named)
-            finally:
-                clock["seconds"] += time.perf_counter() - started
-
-        return call
-
-    kept = {name: getattr(worker_module, name) for name in ("train", "validate")}
-    try:
-        for name, original in kept.items():
-            setattr(worker_module, name, timed(original))
-        yield clock
-    finally:
-        for name, original in kept.items():
-            setattr(worker_module, name, original)

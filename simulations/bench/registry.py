@@ -28,6 +28,7 @@ MODULES = {
     "aggregation": "simulations.bench.aggregation",
     "exchange": "simulations.bench.sent",
     "check": "simulations.bench.reading",
+    "profile": "simulations.bench.profile",
 }
 
 
