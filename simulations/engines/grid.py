@@ -24,6 +24,8 @@ FIRST_SITE_NODE = 1000
 class InlineGrid(Grid):
     """A Grid over `sites` simulated sites; site i is node FIRST_SITE_NODE + i."""
 
+    one_a_look = True  # server.grid_sites: to look is to wait for one reply
+
     def __init__(self, app: ClientApp, sites: int) -> None:
         self._app = app
         self._contexts = {FIRST_SITE_NODE + i: site_context(i, sites) for i in range(sites)}

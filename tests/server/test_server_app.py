@@ -19,11 +19,12 @@ from shared_model.exchange.flower_records import PROBLEM, from_records, to_recor
 
 
 class SlowGrid:
-    """A Grid whose replies come one a pull, the last asked first, with nothing at every other look."""
+    """A Grid to which replies come one after the other, the last asked first, with nothing at every other look."""
 
     def __init__(self, answers: dict[int, Any]) -> None:
         self.answers = answers
         self.waiting: dict[str, Message] = {}
+        self.given: set[str] = set()
         self.looks = 0
 
     def get_node_ids(self) -> Iterable[int]:
@@ -42,7 +43,11 @@ class SlowGrid:
         self.looks += 1
         if self.looks % 2:
             return []
-        asked = self.waiting[list(identities)[-1]]
+        unanswered = [identity for identity in self.waiting if identity not in self.given]
+        if not unanswered or unanswered[-1] not in identities:
+            return []
+        self.given.add(unanswered[-1])
+        asked = self.waiting[unanswered[-1]]
         answer = self.answers[asked.metadata.dst_node_id]
         return [Message(answer, reply_to=asked)]
 
@@ -69,6 +74,19 @@ def test_replies_are_handed_on_under_their_address_as_they_arrive() -> None:
         "30": 30,
         "200": 200,
     }
+
+
+def test_answers_that_have_all_arrived_are_taken_one_at_a_time() -> None:
+    """Or the coordinator would hold as many updates in memory as there are sites."""
+
+    class FullGrid(SlowGrid):
+        def pull_messages(self, identities: Iterable[str]) -> list[Message]:
+            asked = [self.waiting[identity] for identity in identities]
+            assert len(asked) == 1
+            return [Message(self.answers[one.metadata.dst_node_id], reply_to=one) for one in asked]
+
+    found = answers_to(FullGrid({n: to_records(Payload(fields={"node": n})) for n in (30, 9, 200)}))
+    assert set(found) == {"9", "30", "200"}
 
 
 def test_messages_of_the_same_arrays_share_their_bytes() -> None:
