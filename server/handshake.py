@@ -7,7 +7,7 @@ others are enough and the run waits for sites at all (a deployed one); it may co
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,7 +76,14 @@ def join(
     """
     roster, terms = Roster({}, {}), Terms(trunk, tensors)
     federation = FederationConfig(quorum=quorum, grace=grace, silence=silence)
-    for address, answer in _answers(sites, "join", _connected(sites, federation), federation):
+
+    def shared(answer: Payload) -> Payload:
+        """Its list of tensors, if it is the expected one, is the expected one: a thousand copies take memory."""
+        if answer.fields.get("tensors") == tensors:
+            answer.fields["tensors"] = tensors
+        return answer
+
+    for address, answer in _answers(sites, "join", _connected(sites, federation), federation, shared):
         admit(roster, address, answer, terms)
     _require_trainable(roster, quorum)
     return roster
@@ -161,13 +168,18 @@ def _connected(sites: Sites, federation: FederationConfig) -> list[str]:
 
 
 def _answers(
-    sites: Sites, question: Question, addresses: Collection[str], federation: FederationConfig
+    sites: Sites,
+    question: Question,
+    addresses: Collection[str],
+    federation: FederationConfig,
+    kept: Callable[[Payload], Payload] = lambda answer: answer,
 ) -> list[tuple[str, Payload]]:
+    """Everybody's answers. kept: what is kept of one as it arrives."""
     answers: list[tuple[str, Payload]] = []
     refused: dict[str, str] = {}
     for address, answer in ask_all(sites, question, addresses, federation):
         if isinstance(answer, Payload):
-            answers.append((address, answer))
+            answers.append((address, kept(answer)))
         else:
             refused[address] = answer.reason
     if refused and (not federation.silence or len(answers) < federation.quorum):
