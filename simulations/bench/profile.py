@@ -1,6 +1,6 @@
-"""Where the time of a step and of a round goes: what to look at when a figure is not reached.
+"""Where the time of a round goes, by the stages that every site and the coordinator go through.
 
-A step is told by PyTorch's profiler, a round by the stages that every site and the coordinator go through.
+What to look at when the simulation's efficiency is not reached; a step is told by simulations.bench.step.
 """
 
 from __future__ import annotations
@@ -8,12 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
-
-from torch.profiler import ProfilerActivity, profile
 
 import client.worker.worker as worker_module
 import server.collecting as collecting_module
@@ -36,9 +31,6 @@ from simulations.bench.stopwatch import Watched, stopwatch
 from simulations.engines import run_engine
 from simulations.prepare import prepare
 
-OPERATIONS = 12  # shown of a step
-STEPS = 3
-
 STAGES: tuple[Watched, ...] = (
     (Downlink, "offer", "coordinator: pack the model"),
     (SiteExchange, "receive", "site: receive and decode"),
@@ -59,7 +51,7 @@ STAGES: tuple[Watched, ...] = (
 
 
 def measure(setting: Setting) -> Measured:
-    """A step and a round of `tiny`, with `full` of `paper`."""
+    """A round of `tiny`, with `full` of `paper` in fewer steps."""
     preset = "paper" if setting.full else "tiny"
     config = load_config(preset, federation__rounds=2, training__early_stopping=0, model__pretrained="never")
     if setting.full:
@@ -70,17 +62,12 @@ def measure(setting: Setting) -> Measured:
     work = setting.folder / f"profile-{preset}"
     prepare(setting.drawn(PATIENTS), config, work)
     setting.say(f"one round of {preset}")
-    round_lines = _round(config, work)
-    setting.say(f"{STEPS} steps of {preset}")
-    runtime = config.runtime
-    how = f"{preset}, batch {config.training.batch_size}, {runtime.precision}, {runtime.threads} threads"
-    return Measured(
-        [],
-        {
-            f"Where a round goes ({how}, {config.training.local_steps} steps, 3 sites)": round_lines,
-            f"Where a step goes ({how}; the site's own time of each operation)": _step(config, work),
-        },
+    training, runtime = config.training, config.runtime
+    heading = (
+        f"Where a round goes: {preset}, 3 sites, {training.local_steps} steps of {training.batch_size}, "
+        f"{runtime.precision}, {runtime.threads} threads"
     )
+    return Measured([], {heading: _round(config, work)})
 
 
 def _round(config: Config, work: Path) -> list[str]:
@@ -96,36 +83,6 @@ def _round(config: Config, work: Path) -> list[str]:
         f"{seconds:9.3f} s {seconds / wall:7.1%}  {label}"
         for label, seconds in sorted(spent.items(), key=lambda one: -one[1])
     ]
-
-
-def _step(config: Config, work: Path) -> list[str]:
-    """Of a few steps of the second site, as PyTorch's profiler sees them."""
-    short = config.training.model_copy(update={"local_steps": STEPS})
-    federation = config.federation.model_copy(update={"rounds": 1})
-    config = config.model_copy(update={"training": short, "federation": federation})
-    write_text(work / "config.toml", to_toml(config))
-    original, calls = vars(worker_module)["train"], count()
-    found: list[Any] = []
-
-    def profiled(*given: Any, **named: Any) -> Any:
-        if next(calls) != 1:  # the first site's steps warm up
-            return original(*given, **named)
-        with profile(activities=[ProfilerActivity.CPU]) as seen:
-            result = original(*given, **named)
-        found.append(seen.key_averages())
-        return result
-
-    with patch.object(worker_module, "train", profiled):
-        _run(config, work, lambda record: None)
-    (events,) = found
-    total = sum(event.self_cpu_time_total for event in events)
-    top = sorted(events, key=lambda event: -event.self_cpu_time_total)[:OPERATIONS]
-    lines = [
-        f"{event.self_cpu_time_total / 1e3 / STEPS:9.2f} ms {event.self_cpu_time_total / total:7.1%}  "
-        f"{event.key} ({event.count // STEPS} calls)"
-        for event in top
-    ]
-    return [f"{total / 1e3 / STEPS:9.2f} ms         a step, with the profiler's own cost", *lines]
 
 
 def _run(config: Config, work: Path, on_round: Callable[[RoundRecord], None]) -> None:
