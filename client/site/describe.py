@@ -21,8 +21,8 @@ from shared_model.version import PACKAGE_VERSION
 EVERY_ROUND = (
     "the change of the shared parameters (never the decoders or any other local part)",
     "the round's number, the registered count of training photographs, mean training losses, loss weights, seconds",
-    "on validation photographs: how many, the summed loss, a confusion matrix for each of ICDR and SDRG",
 )
+VALIDATED = "on validation photographs: how many, the summed loss, a confusion matrix for each of ICDR and SDRG"
 FINISHED = (
     "on validation photographs: mean losses at a grid of temperatures, and histograms of its probabilities",
     "on test photographs: a confusion matrix and histograms, for each of ICDR and SDRG",
@@ -104,7 +104,8 @@ def _text(config: SiteConfig, join: dict[str, Any], told: Told | None, size: int
             "",
         ]
     if "train" in calls:
-        lines += ["Every round:", *(f"  - {item}" for item in EVERY_ROUND), ""]
+        told_then = [*EVERY_ROUND, VALIDATED] if "evaluate" in calls else EVERY_ROUND
+        lines += ["Every round:", *(f"  - {item}" for item in told_then), ""]
     if "evaluate" in calls:
         lines += ["Once a run, of its finished model, counts of few patients merged or withheld:"]
         lines += [*(f"  - {item}" for item in FINISHED), ""]

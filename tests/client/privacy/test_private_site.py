@@ -14,6 +14,7 @@ from client.privacy.dp import accountant
 from client.privacy.dp.accountant import Steps, epsilon_of, noise_for
 from client.privacy.ledger import BudgetExhausted, LedgerError
 from client.rights.exclude import exclude
+from client.rights.participation import record_participation
 from server.federation import run_federation
 from server.guard.report import report_problem
 from server.sites import Question, SiteFailure
@@ -153,6 +154,20 @@ def test_a_ledger_that_is_not_as_it_was_written_refuses_training(private_site: M
     with pytest.raises(LedgerError):
         site.worker().train(site.ask(2))
     assert not any(path.name == "round-2.safetensors" for path in site.state.folder.rglob("*"))
+
+
+def test_a_beginning_that_was_interrupted_is_begun_again_and_a_lost_ledger_is_not(
+    private_site: MakeSite,
+) -> None:
+    site = private_site()
+    assert site.book.entries() == []
+    site.state.path("ledger.head").unlink()  # died before it was written; nothing was ever told
+    assert site.book.entries() == []
+    record_participation(site.state, "run-1", "north", ["a"])
+    for name in ("ledger", "ledger.head"):
+        site.state.path(name).unlink()
+    with pytest.raises(LedgerError, match="lost"):
+        site.book.entries()
 
 
 def test_an_older_ledger_put_back_is_missed_by_the_rounds_that_were_answered(private_site: MakeSite) -> None:
