@@ -9,7 +9,7 @@ from server.errors import Code
 from server.store.runs import RunRow, RunStore
 
 POLL_SECONDS = 0.5
-START_SECONDS = 180.0  # after which a run that was submitted should have begun
+START_SECONDS = 900.0  # after which a run that was submitted should have begun
 EXIT = {"finished": 0, "failed": 3, "interrupted": 3, "created": 3, "stopped": 4, "running": 0}
 
 

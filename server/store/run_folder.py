@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors.numpy import load_file
 
-from server.checkpoint import Checkpoints
-from shared_model.exchange.parameters import Arrays
 from shared_model.files import naming_disk_errors, write_tensor_file, write_text
+
+if TYPE_CHECKING:  # torch stands behind them, which takes seconds to load: `status` answers without
+    from server.checkpoint import Checkpoints
+    from shared_model.exchange.parameters import Arrays
 
 REFUSED = "refused-updates.jsonl"
 
@@ -29,9 +32,16 @@ class RunFolder:
 
     def __init__(self, path: Path, *, resumable: bool = False) -> None:
         self.path = path
-        self.checkpoints = Checkpoints(path) if resumable else None
+        self._resumable = resumable
         with naming_disk_errors(path):
             path.mkdir(parents=True, exist_ok=True)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints | None:
+        """What the run goes on from; None where it cannot."""
+        from server.checkpoint import Checkpoints
+
+        return Checkpoints(self.path) if self._resumable else None
 
     def append_history(self, row: dict[str, Any]) -> None:
         """One finished round."""
