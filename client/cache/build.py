@@ -6,15 +6,8 @@ done again, whatever ended it. Only one process builds a file, and others that w
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-
-import torch
-from torch import Tensor
-
 from client.cache import listener
+from client.cache.computing import computed
 from client.cache.features import KeptFeatures, rounded
 from client.cache.plans import Entry, Plan
 from shared_model.errors import FedFundusError
@@ -31,9 +24,9 @@ def fill(kept: KeptFeatures, plan: Plan, *, bounded_by: str) -> None:
         with kept.file.writing():
             missing = [entry for entry in plan.entries if entry.key not in kept.file]
             chosen = _announced(kept, plan, missing, bounded_by)
-            for done, (entry, features) in enumerate(_computed(chosen), start=1):
-                half = rounded(features)
-                if half is not None:
+            found = computed([entry.compute for entry in chosen])
+            for done, (entry, features) in enumerate(zip(chosen, found, strict=True), start=1):
+                if (half := rounded(features)) is not None:
                     kept.file.write(entry.key, half)
                 listener.progress(done, len(chosen), plan.unit)
     except FedFundusError as error:
@@ -69,31 +62,3 @@ def _announced(kept: KeptFeatures, plan: Plan, missing: list[Entry], bounded_by:
             f"{len(missing) - len(chosen):,} of {len(plan.entries):,} {plan.unit}, is computed every time"
         )
     return chosen
-
-
-def _computed(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Tensor]]:
-    """Features in the order of the entries, by as many threads as training has, few ahead of what is written."""
-    threads = torch.get_num_threads()
-    if threads == 1 or len(entries) < 2:
-        yield from ((entry, entry.compute()) for entry in entries)
-        return
-    with _one_thread_each(threads) as pool:
-        ahead: deque[tuple[Entry, Future[Tensor]]] = deque()
-        for entry in entries:
-            ahead.append((entry, pool.submit(entry.compute)))
-            if len(ahead) > 2 * threads:
-                first, future = ahead.popleft()
-                yield first, future.result()
-        yield from ((entry, future.result()) for entry, future in ahead)
-
-
-@contextmanager
-def _one_thread_each(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Photographs side by side rather than each cut up: nothing waits for a core that somebody else uses."""
-    single: Callable[[], None] = lambda: torch.set_num_threads(1)  # noqa: E731
-    pool = ThreadPoolExecutor(threads, initializer=single)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)

@@ -252,9 +252,9 @@ def names_in(folder: Path) -> list[str]:
 
 
 def _checksum(label: str, content: Any) -> bytes:
-    digest = hashlib.blake2b(label.encode(), digest_size=_CHECKSUM_BYTES)
+    digest = hashlib.sha256(label.encode())
     digest.update(content)
-    return digest.digest()
+    return digest.digest()[:_CHECKSUM_BYTES]
 
 
 def _write_at(descriptor: int, content: bytes, offset: int) -> None:

@@ -15,13 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from client.cache import listener
+from client.cache.computing import Compute, computed
 from client.cache.feature_file import FeatureFile, Half, Key
 from client.training.augmentation import DrawnAugmentations
 from shared_model.errors import FedFundusError
 from shared_model.model.image_encoder import ImageEncoder
 from shared_model.model.text_encoder import TextEncoder
-
-Compute = Callable[[], Tensor]  # features (T, width) of one photograph or note
 
 
 class KeptFeatures:
@@ -35,23 +34,32 @@ class KeptFeatures:
     def of(self, wanted: Sequence[tuple[Key, Compute]]) -> list[Tensor]:
         """Features (T, width) in fp32, one for each of `wanted`; what is not kept, or damaged, is computed."""
         found: dict[Key, Tensor] = {}
-        new: dict[Key, Half] = {}
+        missing: dict[Key, Compute] = {}
         for key, compute in wanted:
-            if key in found:
+            if key in found or key in missing:
                 continue
             half = self._read(key)
             if half is None:
-                features = compute()
-                half = rounded(features)
-                if half is None:
-                    self.tell("a value is beyond the range of half precision, and so is computed every time")
-                    found[key] = features
-                    continue
-                new[key] = half
-            found[key] = torch.from_numpy(half).to(torch.float32)
-        if new:
-            self.keep(new, wait=False)
+                missing[key] = compute
+            else:
+                found[key] = torch.from_numpy(half).to(torch.float32)
+        if missing:
+            found |= self._computed(missing)
         return [found[key] for key, _ in wanted]
+
+    def _computed(self, missing: Mapping[Key, Compute]) -> dict[Key, Tensor]:
+        found: dict[Key, Tensor] = {}
+        new: dict[Key, Half] = {}
+        for key, features in zip(missing, computed(list(missing.values())), strict=True):
+            half = rounded(features)
+            if half is None:
+                self.tell("a value is beyond the range of half precision, and so is computed every time")
+                found[key] = features
+            else:
+                new[key] = half
+                found[key] = torch.from_numpy(half).to(torch.float32)
+        self.keep(new, wait=False)
+        return found
 
     def keep(self, new: Mapping[Key, Half], *, wait: bool = True) -> bool:
         """Write features, as far as there is room; False where the disk refuses, which is said once."""

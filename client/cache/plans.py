@@ -8,8 +8,9 @@ from functools import partial
 
 from torch import Tensor
 
+from client.cache.computing import Compute
 from client.cache.feature_file import FeatureFile, Key
-from client.cache.features import Compute, ImageFeatures, TextFeatures
+from client.cache.features import ImageFeatures, TextFeatures
 from client.data.dataset import SiteDataset
 
 

@@ -218,10 +218,13 @@ def test_several_threads_give_the_same_features(
     torch.set_num_threads(3)
     try:
         three = batch_of(cached(found, TrunkCache(tmp_path / "three")))
+        little = reading(DRAWS, "cache.text=false", "cache.maximum_gb=0.00002")
+        computed_then = batch_of(cached(little, TrunkCache(tmp_path / "little")))
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
     assert same(one, three)
+    assert same(one, computed_then)
 
 
 def _key(number: int) -> object:
