@@ -13,6 +13,7 @@ from pathlib import Path
 from server.sites import Question, SiteFailure, Sites, Waiting
 from shared_model.errors import DataError
 from shared_model.exchange import Payload
+from shared_model.exchange.packed import opened, packed
 from shared_model.run_plan import PLAN, SIGNED_PLAN, SignedPlan
 
 PLAN_FILE = "plan.json"  # in the run's folder
@@ -32,24 +33,33 @@ class PlannedSites:
     def ask(
         self, question: Question, payloads: Mapping[str, Payload]
     ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting]:
-        """As the others ask; a site that joined under another plan has not joined."""
+        """As the others ask; a site that joined under another plan has not joined.
+
+        Tensors travel as one (shared_model.exchange.packed), and payloads that share theirs go on sharing.
+        """
         added = {SIGNED_PLAN: self._signed.to_field()} if question == "join" else {PLAN: self._signed.sha256}
+        tensors: dict[int, Payload] = {}
+        for given in payloads.values():
+            if id(given.arrays) not in tensors:
+                tensors[id(given.arrays)] = packed(Payload(given.arrays))
         planned = {
-            address: Payload(given.arrays, given.fields | added) for address, given in payloads.items()
+            address: Payload(one.arrays, given.fields | one.fields | added)
+            for address, given in payloads.items()
+            for one in [tensors[id(given.arrays)]]
         }
-        asking = self._sites.ask(question, planned)
-        if question != "join":
-            yield from asking
-            return
-        for found in asking:
+        for found in self._sites.ask(question, planned):
             if isinstance(found, tuple) and isinstance(found[1], Payload):
-                yield found[0], self._joined(found[1])
+                yield found[0], self._read(question, found[1])
             else:
                 yield found
 
-    def _joined(self, answer: Payload) -> Payload | SiteFailure:
-        same = answer.fields.get(PLAN) == self._signed.sha256
-        return answer if same else SiteFailure("joined under another run plan than the one it was sent")
+    def _read(self, question: Question, answer: Payload) -> Payload | SiteFailure:
+        if question == "join" and answer.fields.get(PLAN) != self._signed.sha256:
+            return SiteFailure("joined under another run plan than the one it was sent")
+        try:
+            return opened(answer)
+        except ValueError as error:
+            return SiteFailure(f"sent {error}")
 
 
 def planned(sites: Sites, folder: Path) -> Sites:

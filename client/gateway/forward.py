@@ -13,6 +13,7 @@ from flwr.app import Message
 from client.gateway.worker_client import WorkerClient, WorkerProblem
 from shared_model.errors import FedFundusError
 from shared_model.exchange.flower_records import MESSAGE_TYPES, PROBLEM, from_records, to_records
+from shared_model.exchange.packed import opened, packed
 from shared_model.exchange.payload import Payload
 from shared_model.run_plan import QUESTIONS, Question
 
@@ -29,8 +30,8 @@ def forward(message: Message, worker: WorkerClient) -> Message:
     try:
         if kind not in QUESTION_OF:
             return _problem(message, "this is not asked of a site")
-        answer = worker.ask(QUESTION_OF[kind], from_records(message.content))
-        return Message(to_records(answer), reply_to=message)
+        answer = worker.ask(QUESTION_OF[kind], opened(from_records(message.content)))
+        return Message(to_records(packed(answer)), reply_to=message)
     except WorkerProblem as error:
         log.warning("%s: the worker says: %s", kind, error.what)
         return _problem(message, error.what)

@@ -35,7 +35,7 @@ sites:
   - name: paulista
   - name: moema
 """
-PATIENCE = 300.0  # seconds for a process to start on a busy machine
+PATIENCE = 600.0  # seconds for a process to start, or a small run to end, on a busy machine
 
 
 def make_federation(folder: Path, text: str = FEDERATION, now: datetime | None = None) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -117,12 +116,9 @@ class SuperLink:
         (app / "pyproject.toml").write_text(APP.format(clientapp=clientapp))
         for name, content in (files or {}).items():
             (app / name).write_text(content)
+        before = self.log.count("Finished task")
         self.flwr("run", str(app), "local", "--run-config", f'run-folder="{run_folder}"')
-        wait_for(self._ended, "the run to end", lambda: self.log)
-
-    def _ended(self) -> bool:
-        listed = json.loads(self.flwr("list", "local", "--format", "json"))
-        return all(str(run["status"]).startswith("finished") for run in listed["runs"])
+        wait_for(lambda: self.log.count("Finished task") > before, "the run to end", lambda: self.log)
 
     def _listens(self) -> bool:
         assert self.process is not None

@@ -20,6 +20,7 @@ from client.worker.service import Service
 from shared_model.errors import ConfigError, DataError
 from shared_model.exchange import Payload
 from shared_model.exchange.flower_records import PROBLEM, from_records, to_records
+from shared_model.exchange.packed import opened, packed
 
 PATIENT = "Maria da Silva, born 1950-02-03"
 
@@ -71,7 +72,7 @@ def identity() -> None:
 def message(kind: str, content: RecordDict | None = None) -> Message:
     arrays = {"w": np.arange(3, dtype=np.float32)}
     return Message(
-        to_records(Payload(arrays, {"a": 1})) if content is None else content,
+        to_records(packed(Payload(arrays, {"a": 1}))) if content is None else content,
         dst_node_id=7,
         message_type=kind,
     )
@@ -86,7 +87,7 @@ def test_each_question_reaches_the_worker_and_its_answer_comes_back(
     kind: str, host: Host, worker: WorkerClient
 ) -> None:
     host.outcome = Payload({"v": np.ones(2, np.int8)}, {"x": None})
-    found = from_records(forward(message(kind), worker).content)
+    found = opened(from_records(forward(message(kind), worker).content))
     question, request = host.asked[-1]
     assert question == QUESTION_OF[kind]
     assert (request.fields, request.arrays["w"].tolist()) == ({"a": 1}, [0, 1, 2])
