@@ -66,11 +66,7 @@ class Checkpoints:
                 _write(partial / STRATEGY, checkpoint.strategy)
             document = {"round": checkpoint.number, "sha256": _digests(partial), **checkpoint.state}
             write_text(partial / DOCUMENT, json.dumps(document, allow_nan=False))
-            _settle(partial)
-            place = self.path / f"round-{checkpoint.number:05d}"
-            shutil.rmtree(place, ignore_errors=True)
-            partial.replace(place)
-            _settle(self.path)
+            self._put_in_place(partial, checkpoint.number)
         for number in self._numbers()[:-KEPT]:
             shutil.rmtree(self.path / f"round-{number:05d}", ignore_errors=True)
 
@@ -95,6 +91,13 @@ class Checkpoints:
     def clear(self) -> None:
         """Remove all of them: the run is complete."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _put_in_place(self, partial: Path, number: int) -> None:
+        place = self.path / f"round-{number:05d}"
+        _settle(partial)
+        shutil.rmtree(place, ignore_errors=True)
+        partial.replace(place)
+        _settle(self.path)
 
     def _numbers(self) -> list[int]:
         if not self.path.is_dir():

@@ -54,7 +54,7 @@ def execute(
             )
         store.set_state(run, "running")
         try:
-            run_federation(sites, config, folder, on_round=on_round, resume=row.state != "created")
+            run_federation(sites, config, folder, on_round=on_round, resume=True)
         except RunStopped as error:
             store.set_state(run, "stopped", code=error.code.value, reason=error.what)
             raise

@@ -10,7 +10,15 @@ from server.store.runs import RunRow, RunStore
 
 POLL_SECONDS = 0.5
 START_SECONDS = 900.0  # after which a run that was submitted should have begun
-EXIT = {"finished": 0, "failed": 3, "interrupted": 3, "created": 3, "stopped": 4, "running": 0}
+EXIT = {
+    "finished": 0,
+    "failed": 3,
+    "interrupted": 3,
+    "created": 3,
+    "stopped": 4,
+    "submitted": 0,
+    "running": 0,
+}
 
 
 def follow(store: RunStore, run: str, heard: Callable[[int, float | None], None], *, was: str) -> RunRow:
@@ -26,7 +34,7 @@ def follow(store: RunStore, run: str, heard: Callable[[int, float | None], None]
             if begun and line["round"] > told:
                 told = line["round"]
                 heard(told, line["validation"]["loss"])
-        if begun and row.state not in ("running", "created"):
+        if begun and row.state not in ("running", "submitted"):
             return row
         if not begun and time.monotonic() - submitted > START_SECONDS:
             store.set_state(

@@ -50,7 +50,8 @@ def require_running(store: RunStore, run: str) -> None:
 
 
 def hand_over(store: RunStore, run: str, superlink: SuperLink) -> str:
-    """Give the run to Flower; when its state had last changed before. What Flower refuses is written down as failed."""
+    """Give the run to Flower; when its state had last changed then. What Flower refuses is written down as failed."""
+    store.set_state(run, "submitted")
     was = store.row(run).changed
     try:
         submit(store.open(run).path, superlink)

@@ -12,7 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-_COLOURS = {"finished": "green", "running": "cyan", "created": "cyan", "stopped": "yellow"}
+_COLOURS = {
+    "finished": "green",
+    "running": "cyan",
+    "created": "cyan",
+    "submitted": "cyan",
+    "stopped": "yellow",
+}
 
 
 def show_run(document: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ from shared_model.files import naming_disk_errors, write_text
 from shared_model.run_plan import SignedPlan
 from shared_model.version import PACKAGE_VERSION
 
-State = Literal["created", "running", "finished", "stopped", "failed", "interrupted"]
+State = Literal["created", "submitted", "running", "finished", "stopped", "failed", "interrupted"]
 RUNS, LOCK, CONFIG, PLAN = "runs", "lock", "config.toml", "plan.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
