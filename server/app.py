@@ -9,6 +9,7 @@ from pathlib import Path
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from server.errors import Code, CoordinatorError
 from server.executing import execute, is_stored
 from server.federation import run_federation
 from server.grid_sites import GridSites
@@ -17,7 +18,6 @@ from server.planned_sites import planned
 from server.store import RunFolder
 from server.store.runs import RunStore
 from shared_model.config.load import from_toml
-from shared_model.errors import RunError
 
 RUN_VARIABLE = "FEDFUNDUS_RUN"
 
@@ -30,10 +30,11 @@ def make_app(on_round: Callable[[RoundRecord], None] = lambda record: None) -> S
     def main(grid: Grid, context: Context) -> None:
         folder = Path(str(context.run_config.get("run-folder") or os.environ.get(RUN_VARIABLE, "")))
         if not (folder / "config.toml").is_file():
-            raise RunError(
+            raise CoordinatorError(
+                Code.NO_CONFIGURATION,
                 "the run has no configuration",
                 where=f"run-folder, {RUN_VARIABLE}",
-                fix="start the run by fedfundus-simulate",
+                fix="start it by fedfundus-simulate or fedfundus-coordinator",
             )
         sites = planned(GridSites(grid), folder)
         if is_stored(folder):

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from server.conversation import Conversation
+from server.errors import Code, CoordinatorError
 from server.sites import Question, SiteFailure, Sites, Waiting
 from shared_model.config.exchange import Codec, ExchangeConfig
-from shared_model.errors import RunError
 from shared_model.exchange import CodecError, Coding, Payload, fingerprint
 from shared_model.exchange.base import change, whole_set
 from shared_model.exchange.codec import Wire
@@ -51,12 +51,13 @@ class Downlink:
     def offer(self, model: Arrays) -> Arrays:
         """Take `model` as what the sites are sent from now on; returns the base that it becomes there.
 
-        Raises RunError for a model that the codec cannot carry.
+        Raises CoordinatorError for a model that the codec cannot carry.
         """
         try:
             self._pack(model)
         except CodecError as error:
-            raise RunError(
+            raise CoordinatorError(
+                Code.CANNOT_SEND,
                 f"the model cannot be sent: {error}",
                 where=f"exchange.downlink = {self._config.downlink!r}",
                 fix="lower training.learning_rate, or that of the server optimiser",

@@ -156,7 +156,9 @@ def test_a_suspended_site_is_asked_no_more_until_a_person_readmits_it(
     assert (folder.path / "refused-updates.jsonl").read_text().count("NaN") == 5
     monkeypatch.setattr(RunFolder, "readmitted", lambda self: ["site-3"])
     _, folder = federate("NaN", "federation.strategy=trimmed_mean")
-    assert (folder.path / "refused-updates.jsonl").read_text().count("NaN") == 5  # suspended after 3, asked again
+    assert (folder.path / "refused-updates.jsonl").read_text().count(
+        "NaN"
+    ) == 5  # suspended after 3, asked again
 
 
 def test_without_the_minimum_of_its_strategy_a_round_is_none(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
@@ -11,6 +12,7 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from server import grid_sites
 from server.app import make_app
+from server.errors import CoordinatorError
 from server.grid_sites import GridSites
 from server.sites import SiteFailure, Waiting
 from shared_model.errors import RunError
@@ -140,3 +142,63 @@ def test_a_run_without_its_configuration_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(RunError, match=r"no configuration[\s\S]*fedfundus-simulate"):
         make_app()(SlowGrid({}), context)
+
+
+class LateGrid(SlowGrid):
+    """Node 1 answers its first message only when node 2 has been asked twice; node 3 has left."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.pushed: list[int] = []
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        (message,) = messages
+        self.pushed.append(message.metadata.dst_node_id)
+        if message.metadata.dst_node_id == 3:
+            return [None]  # type: ignore[list-item]
+        identity = f"m{len(self.pushed)}"
+        message.metadata.__dict__["_message_id"] = identity
+        self.waiting[identity] = message
+        return [identity]
+
+    def pull_messages(self, identities: Iterable[str]) -> list[Message]:
+        given = set(identities) & self.waiting.keys()
+        ready = [
+            i for i in sorted(given) if self.waiting[i].metadata.dst_node_id == 2 or self.pushed.count(2) > 1
+        ]
+        if not ready:
+            return []
+        asked = self.waiting.pop(ready[0])
+        return [Message(to_records(Payload(fields={"to": ready[0]})), reply_to=asked)]
+
+
+def test_an_answer_to_a_question_that_was_given_up_is_dropped_and_said() -> None:
+    grid = LateGrid()
+    sites = GridSites(grid, moved=lambda: 17)
+    first = sites.ask("train", {"1": Payload(), "2": Payload()})
+    address, answer = next(first)  # type: ignore[misc]
+    assert (address, answer.fields) == ("2", {"to": "m2"})
+    assert next(first) == Waiting(17)
+    first.close()  # type: ignore[attr-defined]
+    found = list(sites.ask("train", {"1": Payload(), "2": Payload()}))
+    late = [arrival.late for arrival in found if isinstance(arrival, Waiting) and arrival.late]
+    assert late == [("1",)]
+    answers = {a[0]: a[1].fields["to"] for a in found if not isinstance(a, Waiting)}
+    assert answers == {"1": "m3", "2": "m4"}  # of this question, not of the one before
+
+
+def test_a_node_that_has_left_is_a_site_that_does_not_answer() -> None:
+    found = list(GridSites(LateGrid()).ask("train", {"3": Payload()}))
+    assert found == [("3", SiteFailure("is not connected"))]
+
+
+def test_a_superlink_that_is_gone_is_one_numbered_message() -> None:
+    class Gone(SlowGrid):
+        def get_node_ids(self) -> Iterable[int]:
+            raise httpx.ConnectError("10.0.0.1 refused")
+
+    with pytest.raises(
+        CoordinatorError, match=r"^C401 the SuperLink does not answer \(ConnectError\)"
+    ) as error:
+        GridSites(Gone({})).addresses()
+    assert "10.0.0.1" not in str(error.value)
