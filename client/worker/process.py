@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 
 from client.site.opening import open_site
-from client.worker.host import WorkerHost
-from client.worker.service import serve
 from client.worker.socket_file import SocketFile
 
 _GRACE = 5.0  # seconds that an answer on its way has after a stop
@@ -26,6 +24,9 @@ def run_worker(config_file: Path, socket: Path, group: str = "") -> None:
     place = SocketFile(socket, group)
     config, state = open_site(config_file)
     with place.held():
+        from client.worker.host import WorkerHost  # torch, which a worker that cannot begin need not wait for
+        from client.worker.service import serve
+
         host = WorkerHost(config, state)
         server = serve(host, place)
         print(f"worker of {config.site.name} at {place.path}", flush=True)
