@@ -156,6 +156,21 @@ def export(
 
 
 @app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="An exported model folder.")],
+    certificate: Annotated[Path, typer.Option(help="The coordinator's certificate, PEM, from a kit.")],
+) -> None:
+    """See that an exported model is as the coordinator signed it. Anybody with its certificate can."""
+    from server.exporting import verify_export
+    from shared_model.errors import ConfigError
+
+    if not certificate.is_file():
+        raise ConfigError("there is no certificate", where=str(certificate), fix="give the coordinator's")
+    verify_export(folder, certificate.read_bytes())
+    print(f"{folder} is as it was signed")
+
+
+@app.command()
 def withdraw(
     site: Site,
     bar: Annotated[bool, typer.Option("--bar", help="Also never ask the site again, in any run.")] = False,

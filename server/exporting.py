@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -96,11 +99,7 @@ def _statement(store: RunStore, run: str, weights: str, digest: str) -> dict[str
 
 def _sign(folder: Path, kit: Kit | None) -> None:
     """manifest.json: every file's SHA-256; manifest.sig: the coordinator's signature over it, and its certificate."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    digests = {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-    }
-    write_json(folder / MANIFEST, {"files": digests})
+    write_json(folder / MANIFEST, {"files": _digests(folder)})
     if kit is None:
         return
     key = serialization.load_pem_private_key(kit.key, None)
@@ -111,3 +110,38 @@ def _sign(folder: Path, kit: Kit | None) -> None:
     signature = key.sign((folder / MANIFEST).read_bytes(), ec.ECDSA(hashes.SHA384()))
     signed = {"signature": base64.b64encode(signature).decode(), "certificate": kit.certificate.decode()}
     write_json(folder / SIGNATURE, signed)
+
+
+def verify_export(folder: Path, certificate: bytes) -> None:
+    """Raise CoordinatorError unless every file is as it was signed by the holder of `certificate` (PEM)."""
+    try:
+        manifest = (folder / MANIFEST).read_bytes()
+        signature = base64.b64decode(
+            json.loads((folder / SIGNATURE).read_text(encoding="utf-8"))["signature"]
+        )
+        signed: dict[str, str] = json.loads(manifest)["files"]
+        key = x509.load_pem_x509_certificate(certificate).public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise ValueError("another kind of key")
+        key.verify(signature, manifest, ec.ECDSA(hashes.SHA384()))
+    except (OSError, ValueError, KeyError, TypeError, InvalidSignature):
+        raise _unsound(folder, "not signed by this coordinator") from None
+    found = {name: digest for name, digest in _digests(folder).items() if name not in (MANIFEST, SIGNATURE)}
+    if wrong := sorted(name for name in found.keys() | signed.keys() if found.get(name) != signed.get(name)):
+        raise _unsound(folder, f"not as it was signed: {', '.join(wrong[:3])}")
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+
+
+def _unsound(folder: Path, why: str) -> CoordinatorError:
+    return CoordinatorError(
+        Code.UNSOUND_EXPORT,
+        f"the export is {why}",
+        where=str(folder),
+        fix="export it again, or copy it again",
+    )
