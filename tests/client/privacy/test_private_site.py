@@ -19,6 +19,7 @@ from server.federation import run_federation
 from server.guard.report import report_problem
 from server.sites import Question, SiteFailure
 from server.store import RunFolder
+from server.store.run_folder import REFUSED
 from shared_model.errors import ConfigError, DataError, FedFundusError
 from shared_model.exchange import Payload
 
@@ -135,7 +136,7 @@ def test_an_exhausted_site_declines_and_the_round_goes_on_without_it(
     store = RunFolder(tmp_path / "run")
     run_federation(Called({"a": poor.worker(), "b": rich.worker()}), rich.plan, store)
     assert [row["sites"]["rich"]["examples"] > 0 for row in store.history()[1:]] == [True, True]
-    said = (store.path / "quarantine.jsonl").read_text()
+    said = (store.path / REFUSED).read_text()
     assert said.count("this site's privacy limit would be passed") == 2
     assert poor.trained() == []
 
