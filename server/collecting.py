@@ -60,7 +60,10 @@ class Collector:
         if patience.over:
             return True
         names = self.roster.names
-        return patience.satisfied and not any(self.standing.awaited(names[a]) for a in asking.open)
+        open_ones = [
+            names[a] for a in asking.open if a in names
+        ]  # one may have come back under another address
+        return patience.satisfied and not any(self.standing.awaited(name) for name in open_ones)
 
 
 @dataclass
@@ -115,9 +118,11 @@ class Collecting:
             self._absent(address, "gave no answer in time")
 
     def _take(self, reply: Reply, guard: UpdateGuard, total: Aggregate, patience: Patience) -> None:
-        own, name = self.collector, self.collector.roster.names[reply.address]
+        own, name = self.collector, self.collector.roster.names.get(reply.address)
         self.trained.bytes_down += reply.bytes_down
         self.trained.bytes_up += reply.bytes_up
+        if name is None:
+            return  # the site has come back under another address, and answers from there
         if isinstance(reply.answer, SiteFailure):
             self._absent(reply.address, reply.answer.reason)
             return
@@ -133,7 +138,8 @@ class Collecting:
         own.standing.used(name)
         self.incoming.validations[name] = reply.answer.fields["validation"]
         self.trained.sites[name] = Site.of(reply.answer.fields, reply.bytes_up, reply.bytes_down)
-        own.folder.took_part(self.number, name, reply.answer.fields)
+        package = own.roster.packages.get(reply.address)  # that it joined with
+        own.folder.took_part(self.number, name, {"package": package, **reply.answer.fields})
 
     def _problem(self, address: str, answer: Payload, guard: UpdateGuard, total: Aggregate) -> str | None:
         """Why an answer is not used; None once its update is in the total."""
@@ -182,8 +188,8 @@ class Collecting:
 
     def _absent(self, address: str, reason: str) -> None:
         """A site that gave no update; it may be asked again in this round, and is noted once."""
-        own, name = self.collector, self.collector.roster.names[address]
-        if self._refused.get(name) == reason:
+        own, name = self.collector, self.collector.roster.names.get(address)
+        if name is None or self._refused.get(name) == reason:
             return
         if name not in self._refused:
             own.standing.missed(name)

@@ -26,7 +26,9 @@ _LOG = "see that site's log, then start again"
 
 @dataclass(frozen=True)
 class Roster:
-    """The sites that joined: address to name, to the number of training examples they registered, to their package."""
+    """The sites that joined: address to name, to the number of training examples they registered, to their package
+    (its hash where the site says it, else its release).
+    """
 
     names: dict[str, str]
     examples: dict[str, int]
@@ -103,7 +105,7 @@ def admit(roster: Roster, address: str, answer: Payload, terms: Terms) -> str:
         )
     examples = _registered(name, fields.get("examples"))
     roster.names[address], roster.examples[address] = name, examples
-    roster.packages[address] = str(fields["version"])
+    roster.packages[address] = str(fields.get("package", fields["version"]))
     return name
 
 

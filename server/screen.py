@@ -36,7 +36,7 @@ def show_run(document: Mapping[str, Any]) -> None:
     spoilt = Counter(line["site"] for line in document["not_used"])
     for site in document["sites"]:
         table.add_row(
-            *(str(site[key]) for key in ("site", "rounds", "last", "examples")),
+            *(escape(str(site[key])) for key in ("site", "rounds", "last", "examples")),
             str(spoilt.pop(site["site"], 0)),
         )
     for name, count in sorted(spoilt.items()):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _HASH = re.compile(r"[0-9a-f]{8,64}")
+_PACKAGE = re.compile(r"[0-9A-Za-z.+_-]{1,64}")  # a release, or a hash of what is installed
 LARGEST = 2**31
 
 
@@ -33,8 +34,8 @@ def participant(fields: Mapping[str, Any]) -> Participant:
     return Participant(
         int(fields["examples"]),
         _count(fields.get("skipped")),
-        _hash(fields.get("data")),
-        _hash(fields.get("package")),
+        _matching(_HASH, fields.get("data")),
+        _matching(_PACKAGE, fields.get("package")),
         _number(fields.get("epsilon")),
     )
 
@@ -43,8 +44,8 @@ def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST else None
 
 
-def _hash(value: Any) -> str | None:
-    return value if isinstance(value, str) and _HASH.fullmatch(value) else None
+def _matching(pattern: re.Pattern[str], value: Any) -> str | None:
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None
 
 
 def _number(value: Any) -> float | None:

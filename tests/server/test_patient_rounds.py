@@ -214,3 +214,26 @@ def test_without_limits_every_site_is_waited_for(
     sites = WaitingSites(clock, {"1": taking("1"), "2": taking("2"), "3": taking("3", 1e5)}, step=1000.0)
     loop = running(sites, "federation.grace=0", "federation.silence=0", rounds=1)
     moved(loop.run(base), base, mean_step("1", "2", "3"))
+
+
+def test_a_site_that_comes_back_under_another_address_is_asked_there_in_the_same_round(
+    taking: Any, running: Any, clock: TestClock, base: Arrays
+) -> None:
+    sites = WaitingSites(
+        clock,
+        {"1": taking("1"), "2": taking("2", lambda number: None), "9": taking("2")},
+        there=lambda now: ["1", "2"] if now < 100 else ["1", "9"],
+    )
+    loop = running(sites, rounds=1)
+
+    def present() -> list[str]:
+        there = sites.addresses()
+        if "9" in there and "2" in loop.roster.names:
+            for known in (loop.roster.names, loop.roster.examples):
+                known["9"] = known.pop("2")  # type: ignore[index]
+        return [a for a in there if a in loop.roster.names]
+
+    loop.collector.present = present
+    moved(loop.run(base), base, mean_step("1", "2"))
+    assert 100 < clock.now < 130
+    assert said(loop) == []
