@@ -20,7 +20,6 @@ import psutil
 
 from client.check.finding import Finding
 from client.site.state import SiteState
-from client.training.machine import on_this_machine
 from shared_model.config import Config, load_config
 from shared_model.errors import DataError
 from shared_model.version import PACKAGE_VERSION
@@ -86,6 +85,8 @@ def estimate(preset: str, validated: int, state: SiteState | None, say: Say | No
 
     say: is told when a trial begins, since it may take minutes.
     """
+    from client.training.machine import on_this_machine  # imports PyTorch, which the rest of check does not need
+
     config = on_this_machine(load_config(preset))
     key = (
         f"{preset} {PACKAGE_VERSION} {config.runtime.threads} {min(validated, config.evaluation.batch_size)}"

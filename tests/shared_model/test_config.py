@@ -104,7 +104,7 @@ def test_a_size_that_is_not_used_is_not_refused() -> None:
 
 
 def test_an_unknown_preset_names_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"paper, tiny"):
+    with pytest.raises(ConfigError, match=r"paper, private, private-tiny, tiny"):
         load_config("huge")
 
 
