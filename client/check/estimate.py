@@ -85,7 +85,8 @@ def estimate(preset: str, validated: int, state: SiteState | None, say: Say | No
 
     say: is told when a trial begins, since it may take minutes.
     """
-    from client.training.machine import on_this_machine  # imports PyTorch, which the rest of check does not need
+    # Imports PyTorch, which the rest of check does not need.
+    from client.training.machine import on_this_machine
 
     config = on_this_machine(load_config(preset))
     key = (
