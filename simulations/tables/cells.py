@@ -93,8 +93,10 @@ def as_models(results: Sequence[Result]) -> list[Model]:
 
 
 def over_seeds(values: Sequence[float]) -> tuple[float, float] | None:
-    """Student's 95 % interval of the mean; None for one value."""
-    if len(values) < 2:
+    """Student's 95 % interval of the mean; None for one value, and where all are alike: seeds that happen to agree
+    do not make a figure certain.
+    """
+    if len(set(values)) < 2:
         return None
     half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
     middle = float(np.mean(values))

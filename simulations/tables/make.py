@@ -10,6 +10,7 @@ from shared_model.config import Config
 from shared_model.config.variants import variant_named
 from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
+from shared_model.wording import counted
 from simulations.experiments import Experiment, Result, Study, in_modes
 from simulations.output import resumable_folder
 from simulations.tables.build import LABELS, Results, build, variants_of
@@ -91,7 +92,11 @@ class Tables:
         self.progress.update("measuring size and speed", len(found), len(found), unit="models")
         rows = tuple(_size_row(name, one) for name, one in found.items())
         threads = next(iter(found.values())).threads
-        note = f"{threads} thread; memory is the peak of a process, PyTorch and the libraries included."
+        preset = next(iter(self.configs.values())).preset
+        note = (
+            f"Preset {preset}, {counted(threads, 'thread')}; the paper's row is of its own full-size model. "
+            "Memory is the peak of a process, PyTorch and the libraries included."
+        )
         return Table(contents.number, contents.title, SIZE_HEADINGS, rows, (note,))
 
     def _facts(self, base: Config) -> dict[str, object]:
@@ -110,7 +115,8 @@ class Tables:
         first = study.prepared(base.seed)
         tested = int((first.table["split"] == "test").sum())
         seeds = (
-            f"{self.seeds} seeds, intervals are Student's over them"
+            f"{self.seeds} seeds, intervals are Student's over them: how much a training seed matters, and nothing of "
+            "the patients; a figure without one is the same in every seed"
             if self.seeds > 1
             else "one seed, intervals over patients"
         )

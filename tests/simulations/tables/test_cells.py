@@ -31,6 +31,7 @@ def test_one_seed_has_the_interval_over_patients_and_more_have_students() -> Non
     assert over_seeds(values) == pytest.approx((expected.low, expected.high))
     assert found.interval == (pytest.approx(expected.low), 1.0)  # a kappa does not go beyond 1
     assert over_seeds([0.2]) is None
+    assert over_seeds([0.2, 0.2, 0.2]) is None  # seeds that agree by chance are no certainty
 
 
 def test_each_site_alone_is_their_mean_and_absent_figures_stay_absent() -> None:
