@@ -60,7 +60,8 @@ def train(
     idle = untrained(objective, dataset, rows)
     trained = [p for name, p in objective.named_parameters() if p.requires_grad and name not in idle]
     anchors = [parameter.detach().clone() for parameter in trained] if config.proximal else []
-    optimizer, scaler = make_optimizer(objective, config, learning_rate, moments, idle), machine.scaler()
+    optimizer = make_optimizer(objective, config, learning_rate, moments, idle, fused=not machine.plain)
+    scaler = machine.scaler()
     totals: dict[str, float] = defaultdict(float)
     seen: dict[str, int] = defaultdict(int)
     steps = range(first_step, first_step + config.local_steps)

@@ -28,11 +28,12 @@ _THREAD_WORTH = 1.1
 
 @dataclass(frozen=True)
 class Machine:
-    """device: "cpu" or "cuda". threads: of PyTorch's operations on the processor."""
+    """device: "cpu" or "cuda". threads: of PyTorch's operations on the processor. plain: see RuntimeConfig."""
 
     device: str = "cpu"
     precision: Precision = "fp32"
     threads: int = 1
+    plain: bool = False
 
     def autocast(self) -> AbstractContextManager[object]:
         """Where matrix products and convolutions are computed in this precision."""
@@ -75,7 +76,7 @@ def machine_of(runtime: RuntimeConfig, processes: int = 1) -> Machine:
         precision = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     elif bf16_gain(threads) >= BF16_WORTH:
         precision = "bf16"
-    return Machine(device, precision, threads)
+    return Machine(device, precision, threads, runtime.plain)
 
 
 def on_this_machine(config: Config, processes: int = 1) -> Config:

@@ -28,9 +28,12 @@ def make_optimizer(
     learning_rate: float,
     moments: Mapping[str, NDArray[np.float32]] | None = None,
     without: Collection[str] = (),
+    *,
+    fused: bool = True,
 ) -> torch.optim.AdamW:
     """AdamW over all trainable parameters but those named in `without`, going on from `moments` (what moments_of
-    gave) if there are any. Learned loss weights have a rate of their own (losses.weight_rate).
+    gave) if there are any. fused: as one operation over all parameters, the same formula.
+    Learned loss weights have a rate of their own (losses.weight_rate).
     """
     named = {name: p for name, p in _trainable(objective).items() if name not in without}
     weights = [p for name, p in named.items() if name.startswith(LOSS_WEIGHTS)]
@@ -39,7 +42,7 @@ def make_optimizer(
     ]
     if weights:
         groups.append({"params": weights, "lr": learning_rate * objective.config.weight_rate})
-    optimizer = torch.optim.AdamW(groups, lr=learning_rate, weight_decay=config.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(groups, lr=learning_rate, weight_decay=config.weight_decay, fused=fused)
     for name, parameter in named.items():
         if moments and f"{STEP}.{name}" in moments:
             optimizer.state[parameter] = {

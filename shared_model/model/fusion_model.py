@@ -88,6 +88,7 @@ class FusionModel(nn.Module):
         self.origin: dict[str, str] = {
             name: "random weights" for name in ("image", "text") if name in config.inputs
         }
+        self._repeats_notes = False
         self.text_source: str | None = (
             None  # folder or hub name whose tokenizer fits; None is the packaged one
         )
@@ -115,6 +116,7 @@ class FusionModel(nn.Module):
 
     def run_plainly(self, plain: bool) -> None:
         """Whether to compute as stock code would: encoders whole, fusion by PyTorch's own layers on all tokens."""
+        self._repeats_notes = plain
         for part in (self.image_encoder, self.text_encoder):
             if part is not None:
                 part.whole = plain
@@ -153,8 +155,8 @@ class FusionModel(nn.Module):
         """
         if self.text_encoder is None or self.text_projection is None:
             return self._unread(text.ids)
-        known = text.trunk is not None
-        distinct, row_of = (text, None) if self.training or known else _distinct(text)
+        each = self.training or self._repeats_notes or text.trunk is not None
+        distinct, row_of = (text, None) if each else _distinct(text)
         hidden = (
             self.text_encoder.finish(distinct.trunk, distinct.mask)
             if distinct.trunk is not None

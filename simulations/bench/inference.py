@@ -31,7 +31,7 @@ from simulations.bench.setting import Setting
 from simulations.prepare import prepare
 
 PATIENTS, SIZES, GOAL = 24, (1, 8), 2.0
-TOLERANCE = 1e-4  # of a probability: rounding of sums in another order
+TOLERANCE = 1e-6  # of a probability: rounding of sums in another order
 
 
 def measure(setting: Setting) -> Measured:

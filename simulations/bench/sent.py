@@ -17,15 +17,19 @@ def measure(setting: Setting) -> Measured:
     plain = f"where the whole state dict is {found['plain'] / 1e6:.0f} MB each way"
     adapters = [
         Figure(
-            f"exchange.{preset.replace('-', '_')}_bytes_up",
-            (float(sizes["bytes_up"]),),
-            f"preset {preset}, a site a round, sent by the site as int8",
+            f"exchange.{preset.replace('-', '_')}_bytes_{way}",
+            (float(sizes[f"bytes_{way}"]),),
+            f"preset {preset}, a site a round, {words} as int8",
             unit="bytes",
             goal=ADAPTERS,
             better="lower",
             details=sizes,
         )
         for preset, sizes in found["adapters"].items()
+        for way, words in (
+            ("up", "sent by the site"),
+            ("down", "what changed, sent to a site that holds the set before"),
+        )
     ]
     return Measured(
         [

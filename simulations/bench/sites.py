@@ -45,6 +45,7 @@ def measure(setting: Setting) -> Measured:
                 f"{what}: peak memory with 1,000 sites over that with 10",
                 goal=MEMORY_GOAL,
                 better="lower",
+                applies=setting.full,
                 details=details,
             ),
             Figure(
@@ -53,6 +54,7 @@ def measure(setting: Setting) -> Measured:
                 f"{what}: seconds a site with 1,000 sites over the same with 100",
                 goal=TIME_GOAL,
                 better="lower",
+                applies=setting.full,
             ),
         ]
     )
