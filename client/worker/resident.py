@@ -28,8 +28,7 @@ def resident_model(config: Config) -> Resident:
     """The resident model of this configuration and seed, built on first use on the machine's device."""
     machine = training_machine(config)
     torch.set_num_threads(machine.threads)
-    resident = _build(config.model, config.losses, config.seed)
-    resident.objective.to(machine.device)
+    resident = _build(config.model, config.losses, config.seed, machine.device)
     resident.objective.model.run_plainly(config.runtime.plain)
     return resident
 
@@ -42,6 +41,6 @@ def training_machine(config: Config) -> Machine:
 
 
 @lru_cache(maxsize=1)
-def _build(model: ModelConfig, losses: LossConfig, seed: int) -> Resident:
-    objective = Objective(build_model(model, seed=seed), losses)
+def _build(model: ModelConfig, losses: LossConfig, seed: int, device: str) -> Resident:
+    objective = Objective(build_model(model, seed=seed), losses).to(device)
     return Resident(objective, load_tokenizer(objective.model), local_tensors(objective))

@@ -95,6 +95,7 @@ class Worker:
         self._exchange = SiteExchange(site, config, folder, vault, durable=resumable)
         self._cache = cache or TrunkCache(folder / FOLDER, vault)
         self._dataset: SiteDataset | None = None
+        self._shared: dict[str, tuple[int, ...]] | None = None
         self._standardisation: dict[str, Any] = {}
 
     def join(self) -> Payload:
@@ -131,7 +132,7 @@ class Worker:
         """
         started = time.perf_counter()
         objective = resident_model(self.config).objective
-        base = self._exchange.receive(request, _shared_shapes(objective))
+        base = self._exchange.receive(request, self._shapes(objective))
         if base is None:
             return full_set_needed(request, self.site)
         asked = Asked.of(request, base, self.site, self.config)
@@ -163,7 +164,7 @@ class Worker:
     def evaluate(self, request: Payload) -> Payload:
         """How good the incoming model is on this site's validation records. May ask for the whole set, as `train`."""
         objective = resident_model(self.config).objective
-        base = self._exchange.receive(request, _shared_shapes(objective))
+        base = self._exchange.receive(request, self._shapes(objective))
         if base is None:
             return full_set_needed(request, self.site)
         validation = self._validate(objective, self._load(objective, base, request))
@@ -181,7 +182,7 @@ class Worker:
         (client.evaluation). May ask for the whole set, as `train`.
         """
         objective = resident_model(self.config).objective
-        base = self._exchange.receive(request, _shared_shapes(objective))
+        base = self._exchange.receive(request, self._shapes(objective))
         if base is None:
             return full_set_needed(request, self.site)
         dataset = self._load(objective, base, request)
@@ -238,6 +239,12 @@ class Worker:
             moments=moments,
             machine=training_machine(self.config),
         )
+
+    def _shapes(self, objective: Objective) -> dict[str, tuple[int, ...]]:
+        """Of what travels; the same as long as the run lasts."""
+        if self._shared is None:
+            self._shared = _shared_shapes(objective)
+        return self._shared
 
     def _validate(self, objective: Objective, dataset: SiteDataset) -> Validation:
         rows = dataset.rows_of("validation")

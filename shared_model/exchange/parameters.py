@@ -24,11 +24,15 @@ Arrays = dict[str, NDArray[np.float32]]
 
 def parameter_kinds(objective: Objective) -> dict[str, Kind]:
     """Kind of every tensor of the objective's state (parameters, and buffers as trunk)."""
+    return _kinds_of(objective, objective.state_dict())
+
+
+def _kinds_of(objective: Objective, state: Mapping[str, Tensor]) -> dict[str, Kind]:
     config: ModelConfig = objective.model.config
     trainable = {name for name, parameter in objective.named_parameters() if parameter.requires_grad}
     prefixes = tuple(f"model.{module}." for module in config.local)
     kinds: dict[str, Kind] = {}
-    for name in objective.state_dict():
+    for name in state:
         if name not in trainable:
             kinds[name] = "trunk"
         else:
@@ -48,7 +52,7 @@ def local_tensors(objective: Objective) -> Arrays:
 
 def _tensors(objective: Objective, kind: Kind) -> Arrays:
     state = objective.state_dict()
-    kinds = parameter_kinds(objective)
+    kinds = _kinds_of(objective, state)
     return {name: read_tensors(state[name]) for name in state if kinds[name] == kind}
 
 
