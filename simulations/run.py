@@ -5,7 +5,6 @@ Everything is written to a sibling folder and renamed at the end, so that an int
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from simulations.baselines import baseline_folder
 from simulations.judgement import Judged, judgement
 from simulations.output import output_folder
 from simulations.prepare import Prepared, prepare
+from simulations.processes import processes_asked
 from simulations.samples import sample_photographs
 from simulations.training import FEDERATED, Trained, Training
 
@@ -61,11 +61,11 @@ class Run:
         started = time.perf_counter()
         config, workspace = self._settled(), folder / "work"
         write_text(folder / "config.toml", to_toml(config))
+        origin = _model_notices(config)  # a model that cannot be built is told before photographs are read
         prepared = prepare(self.data, config, workspace, self._reading)
         say_notices(self.progress, prepared)
         write_text(folder / QUARANTINE, prepared.quarantine.to_csv(index=False))
         write_json(folder / "partition.json", prepared.partition)
-        origin = _model_notices(config)
         for notice in origin:
             self.progress.say(f"notice: {notice}")
         trained = Training(config, prepared, folder, workspace, self.progress).run()
@@ -90,8 +90,8 @@ class Run:
 
     def _settled(self) -> Config:
         """On this machine; early stopping would break the equal budgets of the comparison, so it is off there."""
-        wanted = self.config.runtime.jobs
-        processes = wanted or os.cpu_count() or 1 if self.config.evaluation.comparison else wanted or 1
+        asked = processes_asked(self.config)
+        processes = asked if self.config.evaluation.comparison or self.config.runtime.jobs else 1
         config = on_this_machine(self.config, processes)
         if config.evaluation.comparison and config.training.early_stopping:
             training = config.training.model_copy(update={"early_stopping": 0})
