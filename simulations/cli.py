@@ -90,7 +90,10 @@ def run(
     sites: Annotated[int | None, typer.Option(min=1, help="Number of sites (dirichlet, iid).")] = None,
     rounds: Annotated[int | None, typer.Option(min=1)] = None,
     strategy: Annotated[
-        str | None, typer.Option(help="fedavg, fedprox, fedavgm, fedadam or fedyogi.")
+        str | None,
+        typer.Option(
+            help="fedavg, fedprox, fedavgm, fedadam, fedyogi, trimmed_mean, median, krum or multi_krum."
+        ),
     ] = None,
     engine: Annotated[str | None, typer.Option(help="inline or ray.")] = None,
     jobs: Annotated[
