@@ -82,7 +82,9 @@ def synthesize(
 @app.command()
 def run(
     data: Data,
-    preset: Annotated[str, typer.Option(help="tiny or paper.")] = "tiny",
+    preset: Annotated[
+        str, typer.Option(help="tiny, paper, adapters, adapters-all, private or private-tiny.")
+    ] = "tiny",
     variant: Annotated[
         str, typer.Option(help="A named model of the paper's comparison, e.g. clip, vision, image_text.")
     ] = "full",
