@@ -25,6 +25,7 @@ from shared_model.errors import DataError
 from shared_model.files import naming_disk_errors, write_text
 from simulations import withholding
 from simulations.partitions import Partition, describe, partition
+from simulations.processes import processes_asked
 
 Progress = Callable[[int, int], None]
 
@@ -57,7 +58,7 @@ def read_numbered(
         loaded.table,
         workspace / IMAGES,
         config.model.image.size,
-        config.runtime.jobs or None,
+        processes_asked(config),
         progress,
         lines=loaded.lines,
     )

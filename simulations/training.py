@@ -10,11 +10,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from client.cache.listener import heard_by
+from client.cache.relay import relayed, speak_through
 from client.worker.simulated import ROOT_VARIABLE
 from server.history import RoundRecord
 from server.store import RunFolder
@@ -26,11 +28,21 @@ from simulations.baselines import Baseline, baseline_folder, baselines, train_ba
 from simulations.engines import run_engine
 from simulations.inference import test_predictions
 from simulations.prepare import Prepared
-from simulations.processes import ctrl_c_for_the_parent_alone, stop_children
+from simulations.processes import ctrl_c_for_the_parent_alone, processes_asked, stop_children
 
 FEDERATED = "federated"
 POLL_SECONDS = 0.5
 Trained = dict[str, dict[str, Predictions]]  # model -> "last" and "best" -> predictions
+
+
+def _pool(
+    processes: int, channel: Connection | None
+) -> ProcessPoolExecutor | AbstractContextManager[None, None]:
+    """Processes for baselines, which tell `channel` of the trunk cache; none where there are to be none."""
+    if processes < 1:
+        return nullcontext()
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(processes, mp_context=context, initializer=speak_through, initargs=(channel,))
 
 
 @dataclass
@@ -47,10 +59,8 @@ class Training:
     def run(self) -> Trained:
         """Train the federated model and, if configured, its baselines; predictions of all of them."""
         planned = baselines(self.config, self.prepared.sites) if self.config.evaluation.comparison else []
-        jobs = min(self.config.runtime.jobs or os.cpu_count() or 1, 1 + len(planned))
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(jobs - 1, mp_context=context) if jobs > 1 else nullcontext()
-        with pool as executor:
+        jobs = min(processes_asked(self.config), 1 + len(planned))
+        with relayed(self.progress) as channel, _pool(jobs - 1, channel) as executor:
             with ctrl_c_for_the_parent_alone():
                 waiting = {
                     b.label: executor.submit(train_baseline, b, self.workspace, self._site_of())

@@ -6,6 +6,8 @@ done again, whatever ended it. Only one process builds a file, and others that w
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from client.cache import listener
 from client.cache.computing import computed
 from client.cache.features import KeptFeatures, rounded
@@ -24,14 +26,24 @@ def fill(kept: KeptFeatures, plan: Plan, *, bounded_by: str) -> None:
         with kept.file.writing():
             missing = [entry for entry in plan.entries if entry.key not in kept.file]
             chosen = _announced(kept, plan, missing, bounded_by)
-            found = computed([entry.compute for entry in chosen])
-            for done, (entry, features) in enumerate(zip(chosen, found, strict=True), start=1):
-                if (half := rounded(features)) is not None:
-                    kept.file.write(entry.key, half)
-                listener.progress(done, len(chosen), plan.unit)
+            _compute(kept, plan, chosen)
     except FedFundusError as error:
         kept.limit = 0
         kept.tell(f"{error.what}; the run goes on, and computes what is not kept")
+
+
+def _compute(kept: KeptFeatures, plan: Plan, chosen: list[Entry]) -> None:
+    """Until others that fill the folder at the same time have left no room."""
+    with closing(computed([entry.compute for entry in chosen])) as found:
+        for done, (entry, features) in enumerate(zip(chosen, found, strict=True)):
+            half = rounded(features)
+            if half is not None and not kept.write(entry.key, half):
+                listener.warn(
+                    "what is built beside it has taken the rest of the room; what does not fit, "
+                    f"{len(chosen) - done:,} more {plan.unit}, is computed every time"
+                )
+                return
+            listener.progress(done + 1, len(chosen), plan.unit)
 
 
 def in_words(number: float) -> str:

@@ -7,7 +7,7 @@ is the same to the last bit however many threads there are.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -17,7 +17,7 @@ from torch import Tensor
 Compute = Callable[[], Tensor]  # features (T, width) of one photograph or note
 
 
-def computed(work: Sequence[Compute]) -> Iterator[Tensor]:
+def computed(work: Sequence[Compute]) -> Generator[Tensor, None, None]:
     """The features of each, in order, few ahead of what has been taken."""
     threads = torch.get_num_threads()
     with _threads_of_one(min(threads, len(work)), threads) as pool:

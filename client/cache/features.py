@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from client.cache import listener
 from client.cache.computing import Compute, computed
 from client.cache.feature_file import FeatureFile, Half, Key
+from client.cache.room import Room
 from client.training.augmentation import DrawnAugmentations
 from shared_model.errors import FedFundusError
 from shared_model.model.image_encoder import ImageEncoder
@@ -24,11 +25,12 @@ from shared_model.model.text_encoder import TextEncoder
 
 
 class KeptFeatures:
-    """Features by key, read through `file`, which takes new ones until it has `limit` bytes."""
+    """Features by key, read through `file`, which takes new ones until it has `limit` bytes or `room` is used up."""
 
-    def __init__(self, file: FeatureFile, limit: int) -> None:
+    def __init__(self, file: FeatureFile, limit: int, room: Room) -> None:
         self.file = file
         self.limit = limit
+        self.room = room
         self._told: set[str] = set()
 
     def of(self, wanted: Sequence[tuple[Key, Compute]]) -> list[Tensor]:
@@ -68,12 +70,20 @@ class KeptFeatures:
         try:
             with self.file.writing(wait=wait) as possible:
                 for key, half in new.items() if possible else ():
-                    if key not in self.file and self._fits(half):
-                        self.file.write(key, half)
+                    if key not in self.file and self._fits(half) and not self.write(key, half):
+                        break
         except FedFundusError as error:
             self.limit = 0
             self.tell(f"{error.what}; the run goes on, and computes what is not kept")
             return False
+        return True
+
+    def write(self, key: Key, half: Half) -> bool:
+        """Keep one within `file.writing`; False where the other files of the folder have taken the room meanwhile."""
+        with self.room.held(begun=self.file.size > 0) as left:
+            if self.file.entry_bytes(*half.shape) > left:
+                return False
+            self.file.write(key, half)
         return True
 
     def tell(self, problem: str) -> None:

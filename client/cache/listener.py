@@ -37,6 +37,16 @@ def heard_by(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+def current() -> Listener | None:
+    """Who hears it now; None where it goes to the log."""
+    return _listener.get()
+
+
+def tell(listener: Listener) -> None:
+    """Tell it there from now on: for a process that does nothing else."""
+    _listener.set(listener)
+
+
 def announce(text: str) -> None:
     """What is about to be done."""
     if (hears := _listener.get()) is None:

@@ -7,7 +7,6 @@ goes on by the plain way. What training sees follows from the configuration, nev
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +21,7 @@ from client.cache.feature_file import FEATURES, FeatureFile, names_in
 from client.cache.features import Features, ImageFeatures, KeptFeatures, TextFeatures
 from client.cache.identity import image_name, text_name
 from client.cache.plans import Plan, image_plan, text_plan
+from client.cache.room import GB, Room
 from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
 from client.training.augmentation import DrawnAugmentations
@@ -33,9 +33,6 @@ from shared_model.model import FusionModel, Tokenizer
 from shared_model.statistics import Standardisation
 
 FOLDER = "features"
-GB = 1e9
-_RESERVE = 1 * GB  # of the disk, left to others; less of a small one
-_HEADERS = 64  # bytes of a file beside its entries
 _UNUSED = 7 * 86_400.0  # seconds after which a file of another run makes room
 
 Whole = Callable[[], tuple[pd.DataFrame, ImageStore]]
@@ -111,7 +108,9 @@ class TrunkCache:
             return None
         if name not in self._known:
             file = FeatureFile(self.folder, name, self._vault)
-            self._known[name] = KeptFeatures(file, 0) if len(file) or self._writable(file.path) else None
+            room = Room(self.folder, self._maximum(config))
+            usable = len(file) or self._writable(file.path)
+            self._known[name] = KeptFeatures(file, 0, room) if usable else None
             with suppress(OSError):
                 os.utime(file.path)  # when it was last of use
         return self._known[name]
@@ -154,13 +153,11 @@ class TrunkCache:
     def _bound(self, kept: KeptFeatures, plan: Plan, config: Config) -> str:
         """Set how large the file may become, and say in words what limits it."""
         file, maximum = kept.file, self._maximum(config)
+        kept.room = Room(self.folder, maximum)  # of this run: another may have asked for the same file before
         if self._makes_room and any(entry.key not in file for entry in plan.entries):
             self._make_room(file, maximum - plan.bytes)
-        others = sum(other.size for other in self._others(file))
-        disk = shutil.disk_usage(self.folder)
-        free = file.size + disk.free - min(_RESERVE, disk.total / 20)
-        kept.limit = int(max(0.0, min(maximum - others, free) - _HEADERS))
-        if free < maximum - others:
+        kept.limit = max(0, file.size + kept.room.left(begun=file.size > 0))
+        if kept.room.on_disk() < kept.room.within_maximum():
             return "the free disk space"
         own = self._limit_gb < config.cache.maximum_gb
         return f"{'resources.cache_gb' if own else 'cache.maximum_gb'} of {maximum / GB:g}"

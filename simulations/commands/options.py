@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -69,5 +68,6 @@ def experiment_config(
         **{**values, "training__early_stopping": 0},
     )
     from client.training.machine import on_this_machine  # imports PyTorch, which takes its time
+    from simulations.processes import processes_asked
 
-    return on_this_machine(config, config.runtime.jobs or os.cpu_count() or 1)
+    return on_this_machine(config, processes_asked(config))

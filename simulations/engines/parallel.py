@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from flwr.app import Message
@@ -22,11 +23,13 @@ from flwr.clientapp import ClientApp
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.message_pb2 import Message as ProtoMessage
 
+from client.cache import listener
+from client.cache.relay import relayed, speak_through
 from server.app import make_app
 from server.history import RoundRecord
 from shared_model.errors import RunError
 from simulations.engines.grid import FIRST_SITE_NODE, InlineGrid, run_in, site_context
-from simulations.processes import ctrl_c_for_the_parent_alone
+from simulations.processes import ctrl_c_for_the_parent_alone, stop
 
 IN_FLIGHT = 2  # messages a process: one in hand, one before it
 DEVICES = "CUDA_VISIBLE_DEVICES"
@@ -44,7 +47,20 @@ class ParallelGrid(InlineGrid):
         self._by: dict[str, int] = {}
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """The first reply that is there, after waiting for one; hands out what the processes have room for."""
+        """The first reply that is there, after waiting for one; hands out what the processes have room for.
+
+        Raises RunError where a process was ended, whether it had a message in hand or not.
+        """
+        try:
+            return self._pulled(message_ids)
+        except BrokenProcessPool:
+            raise RunError(
+                "a process that trained sites was ended from outside, most likely for lack of memory",
+                where="simulations",
+                fix="use fewer runtime.jobs or a smaller training.batch_size",
+            ) from None
+
+    def _pulled(self, message_ids: Iterable[str]) -> list[Message]:
         asked = [i for i in message_ids if i in self._waiting or i in self._flying]
         for identity in asked:
             self._hand_out(identity)
@@ -71,38 +87,35 @@ class ParallelGrid(InlineGrid):
 
 def run_parallel(folder: Path, sites: int, on_round: Callable[[RoundRecord], None], jobs: int) -> None:
     """One federated run over `jobs` processes. Raises RunError where one of them is ended from outside."""
-    with _processes(min(jobs, sites)) as processes:
-        try:
-            grid = ParallelGrid(sites, processes)
-            run_in(grid, make_app(on_round), {"run-folder": str(folder)}, held=False)
-        except BrokenProcessPool:
-            raise RunError(
-                "a process that trained sites was ended from outside, most likely for lack of memory",
-                where="simulations",
-                fix="use fewer runtime.jobs or a smaller training.batch_size",
-            ) from None
-        except BaseException:
-            for process in processes:
-                process.shutdown(wait=False, cancel_futures=True)
-                _end(process)
-            raise
+    with relayed(listener.current()) as channel, _processes(min(jobs, sites), channel) as processes:
+        grid = ParallelGrid(sites, processes)
+        run_in(grid, make_app(on_round), {"run-folder": str(folder)}, held=False)
 
 
 @contextmanager
-def _processes(count: int) -> Iterator[list[ProcessPoolExecutor]]:
-    """So many processes, each with a CUDA device of its own in turn where there are several."""
+def _processes(count: int, channel: Connection | None) -> Iterator[list[ProcessPoolExecutor]]:
+    """So many processes, each with a CUDA device of its own in turn where there are several.
+
+    All are ended at once where the block does not end well: what one of them still trains is of no use.
+    """
     context = multiprocessing.get_context("spawn")
     devices = _devices()
+    others = set(multiprocessing.active_children())
     with ExitStack() as stack:
         processes = []
         for number in range(count):
             device = devices[number % len(devices)] if len(devices) > 1 else ""
-            pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(device,))
+            pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(device, channel))
             processes.append(stack.enter_context(pool))
-        with ctrl_c_for_the_parent_alone():
-            for process in processes:
-                process.submit(_ready)
-        yield processes
+        try:
+            with ctrl_c_for_the_parent_alone():
+                for process in processes:
+                    process.submit(_ready)
+            yield processes
+        except BaseException:
+            # Before the executors are shut down: afterwards they no longer tell which their processes were.
+            stop(set(multiprocessing.active_children()) - others)
+            raise
 
 
 def _devices() -> list[str]:
@@ -115,16 +128,11 @@ def _devices() -> list[str]:
     return [str(number) for number in range(torch.cuda.device_count())]
 
 
-def _end(process: ProcessPoolExecutor) -> None:
-    """An interrupted run waits for nobody."""
-    for worker in list((process._processes or {}).values()):
-        worker.terminate()
-
-
-def _begin(device: str) -> None:
+def _begin(device: str, channel: Connection | None) -> None:
     """In the process, before anything asks CUDA what there is."""
     if device:
         os.environ[DEVICES] = device
+    speak_through(channel)
 
 
 def _ready() -> None:

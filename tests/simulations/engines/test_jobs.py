@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from client.cache.listener import heard_by
 from client.worker.simulated import ROOT_VARIABLE
 from server.history import RoundRecord
 from server.store import RunFolder
@@ -13,6 +14,8 @@ from shared_model.config import Config, to_toml
 from simulations.engines import run_engine
 from simulations.prepare import Prepared
 from simulations.training import Training
+from tests.client.cache.conftest import FROZEN, Heard
+from tests.simulations.conftest import Outcome
 
 Workspace = Callable[..., tuple[Path, Prepared]]
 
@@ -46,3 +49,32 @@ def test_sites_share_what_the_baselines_leave_and_only_if_asked(
 ) -> None:
     training = Training(small_config(f"runtime.jobs={jobs}"), prepared, Path(), Path(), None)  # type: ignore[arg-type]
     assert training._beside(baselines) == sites
+
+
+def test_a_cache_that_another_process_builds_is_told_of(
+    workspace: Workspace, small_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(*FROZEN, "cache.image_draws=2", "federation.rounds=1")
+    root, prepared = workspace(config)
+    folder = RunFolder(root.with_name("run"))
+    (folder.path / "config.toml").write_text(to_toml(config))
+    monkeypatch.setenv(ROOT_VARIABLE, str(root))
+    heard = Heard()
+    with heard_by(heard):
+        run_engine(config, folder.path, len(prepared.sites), lambda record: None, 2)
+    assert [said.split()[-1] for said in heard.said] == ["notes", "draws"]
+    assert all(said.startswith("trunk cache: ") for said in heard.said)
+    assert any(done == total and unit == "views" for done, total, unit in heard.steps)
+
+
+def test_more_processes_than_the_machine_has_a_use_for_are_refused_with_what_each_costs(
+    command: Callable[..., Outcome], data_folder: Path, tmp_path: Path
+) -> None:
+    shown = command(
+        "run", "--data", data_folder, "--out", tmp_path / "out", "--preset", "tiny", "--jobs", 1000
+    )
+    assert shown.code == 2
+    assert "1,000 processes are too many" in shown.err
+    assert "0.9 GB" in shown.err
+    assert "Traceback" not in shown.err
+    assert list(tmp_path.iterdir()) == []
