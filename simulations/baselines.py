@@ -99,7 +99,9 @@ def train_baseline(
     own = table[table["patient_id"].isin(set(baseline.patients))].reset_index(drop=True)
     images = ImageStore.open(workspace / IMAGES)
     folder = RunFolder(baseline_folder(workspace, baseline.label))
-    cache = TrunkCache(workspace / FOLDER)  # notes are the same in every model, photographs where their scale is
+    cache = TrunkCache(
+        workspace / FOLDER
+    )  # notes are the same in every model, photographs where their scale is
     worker = Worker(baseline.label, own, images, baseline.config, folder.path, cache=cache)
     run_federation(DirectSites(worker), baseline.config, folder, baseline.label, on_round)
     return test_predictions(baseline.config, folder, table, images, sites)

@@ -22,7 +22,9 @@ EVERY_ROUND = (
     "the change of the shared parameters (never the decoders or any other local part)",
     "the round's number, the registered count of training photographs, mean training losses, loss weights, seconds",
 )
-VALIDATED = "on validation photographs: how many, the summed loss, a confusion matrix for each of ICDR and SDRG"
+VALIDATED = (
+    "on validation photographs: how many, the summed loss, a confusion matrix for each of ICDR and SDRG"
+)
 FINISHED = (
     "on validation photographs: mean losses at a grid of temperatures, and histograms of its probabilities",
     "on test photographs: a confusion matrix and histograms, for each of ICDR and SDRG",
