@@ -16,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from shared_model.interruption import raise_if_pressed
+
 LOG_SECONDS = 20.0  # between two lines of a log file
 
 
@@ -53,7 +55,11 @@ class RunProgress:
     def update(
         self, name: str, done: int, total: int, *, unit: str = "rounds", loss: float | None = None
     ) -> None:
-        """`done` of `total` units of `name`; loss is the validation loss that belongs to it, if known."""
+        """`done` of `total` units of `name`; loss is the validation loss that belongs to it, if known.
+
+        Raises KeyboardInterrupt where Ctrl-C was pressed and got lost.
+        """
+        raise_if_pressed()
         note = "" if loss is None else f"loss {loss:.3f}"
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total, unit=unit, note=note)
