@@ -11,6 +11,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from client.cache.listener import heard_by
+from client.cache.relay import relayed, speak_through
 from client.worker.simulated import forget_workers
 from server.store import RunFolder
 from shared_model.errors import FedFundusError, RunError
@@ -31,7 +33,12 @@ def carry_out_all(folders: Folders, jobs: int, progress: RunProgress) -> dict[Ex
         return _one_by_one(folders, progress)
     context = multiprocessing.get_context("spawn")
     # A process a model: nothing of another one's stays in memory, and its peak is its own.
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
+    with (
+        relayed(progress) as channel,
+        ProcessPoolExecutor(
+            jobs, context, initializer=speak_through, initargs=(channel,), max_tasks_per_child=1
+        ) as pool,
+    ):
         with ctrl_c_for_the_parent_alone():
             running = {pool.submit(carry_out, one, folder): one for one, folder in folders.items()}
         try:
@@ -55,7 +62,8 @@ def _one_by_one(folders: Folders, progress: RunProgress) -> dict[Experiment, Res
         progress.update(MODELS, number, len(folders), unit="trained")
         progress.say(f"training {one.label}")
         try:
-            carry_out(one, folder)
+            with heard_by(progress):
+                carry_out(one, folder)
             found[one] = _finished(folder)
         except FedFundusError as error:
             found[one] = _failed(one, folder, error, progress)
