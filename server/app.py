@@ -14,7 +14,7 @@ from server.executing import execute, is_stored
 from server.federation import run_federation
 from server.grid_sites import GridSites
 from server.history import RoundRecord
-from server.planned_sites import planned
+from server.planned_sites import PLAN_FILE, planned
 from server.store import RunFolder
 from server.store.runs import RunStore
 from shared_model.config.load import from_toml
@@ -36,7 +36,7 @@ def make_app(on_round: Callable[[RoundRecord], None] = lambda record: None) -> S
                 where=f"run-folder, {RUN_VARIABLE}",
                 fix="start it by fedfundus-simulate or fedfundus-coordinator",
             )
-        sites = planned(GridSites(grid), folder)
+        sites = planned(GridSites(grid, probing=(folder / PLAN_FILE).is_file()), folder)
         if is_stored(folder):
             execute(RunStore(folder.parent.parent), folder.name, sites, on_round)
         else:

@@ -167,6 +167,8 @@ class Collecting:
             own.folder.event(
                 "late answer dropped", round=self.number, site=own.roster.names.get(address, address)
             )
+        for address in waiting.again:
+            own.folder.event("asked again", round=self.number, site=own.roster.names.get(address, address))
         patience.moved(waiting.moved)
         if not patience.satisfied and own.clock() - self._looked >= RETRY_SECONDS:
             self._looked = own.clock()

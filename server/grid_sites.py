@@ -3,7 +3,7 @@
 `Grid.send_and_receive` would hold all replies back, sleep three seconds between looks and never give a message up.
 Here replies are handed on as they arrive, the pauses between looks grow from a twentieth of a second to one while
 nothing comes, and what arrives for a question that was given up is taken in and dropped, so that it does not stay in
-Flower's store.
+Flower's store. Questions that went astray on the way are asked again (server.astray).
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from contextlib import contextmanager
 
 import httpx
 from flwr.app import ArrayRecord, Message
+from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
 
+from server.astray import Astray
 from server.errors import Code, CoordinatorError
 from server.sites import Question, SiteFailure, Waiting
 from shared_model.exchange import Payload
 from shared_model.exchange.flower_records import (
     MESSAGE_TYPES,
+    PROBE,
     PROBLEM,
     from_records,
     to_array_record,
@@ -32,11 +35,16 @@ ABSENT = "is not connected"
 
 
 class GridSites:
-    """server.sites.Sites over a Flower Grid. moved: bytes that the transport has moved so far, where it can tell."""
+    """server.sites.Sites over a Flower Grid.
 
-    def __init__(self, grid: Grid, moved: Callable[[], int] = lambda: 0) -> None:
+    moved: bytes that the transport has moved so far, where it can tell. probing: whether the sites have gateways that
+    answer one message after the other, so that one which answers a later message has lost the earlier.
+    """
+
+    def __init__(self, grid: Grid, moved: Callable[[], int] = lambda: 0, *, probing: bool = False) -> None:
         self.grid = grid
         self._moved = moved
+        self._probing = probing
         self._given_up: dict[str, str] = {}  # message id -> address
 
     def addresses(self) -> list[str]:
@@ -52,21 +60,30 @@ class GridSites:
         Payloads of the same arrays become messages of the same bytes, so that many sites take no more memory.
         """
         waiting: dict[str, str] = {}  # message id -> address
+        astray = Astray(self._probe if self._probing else None)
         try:
             yield from self._push(question, payloads, waiting)
             pause = FIRST_PAUSE
             while waiting:
+                astray.look(waiting)
                 late: list[str] = []
                 arrived = False
-                for reply in self._pull([*waiting, *self._given_up]):
+                for reply in self._pull([*astray.probes, *waiting, *self._given_up]):
                     identity = reply.metadata.reply_to_message_id
-                    if identity in self._given_up:
+                    if identity in astray.probes:
+                        astray.answered(identity, lost=not reply.has_error())
+                    elif identity in self._given_up:
                         late.append(self._given_up.pop(identity))
+                    elif identity in waiting and self._probing and _cut_off(reply):
+                        astray.found(identity)
                     elif identity in waiting:
                         arrived = True
                         yield waiting.pop(identity), _answer(reply)
-                if late or not arrived:
-                    yield Waiting(self._moved(), tuple(late))
+                again = {identity: waiting.pop(identity) for identity in astray.lost(waiting)}
+                self._given_up |= again
+                yield from self._push(question, {a: payloads[a] for a in again.values()}, waiting)
+                if late or again or not arrived:
+                    yield Waiting(self._moved(), tuple(late), tuple(again.values()))
                 if arrived:
                     pause = FIRST_PAUSE
                 elif waiting:
@@ -74,6 +91,15 @@ class GridSites:
                     pause = min(LONGEST_PAUSE, pause * GROWTH)
         finally:
             self._given_up |= waiting
+
+    def _probe(self, address: str) -> str | None:
+        """Push a message that asks nothing; its id, None where the node has left."""
+        content = to_records(Payload())
+        with _named():
+            identities = list(
+                self.grid.push_messages([Message(content, dst_node_id=int(address), message_type=PROBE)])
+            )
+        return identities[0] if identities and identities[0] else None
 
     def _push(
         self, question: Question, payloads: Mapping[str, Payload], waiting: dict[str, str]
@@ -101,6 +127,11 @@ class GridSites:
             with _named():
                 found = list(self.grid.pull_messages(asked))
             yield from found
+
+
+def _cut_off(reply: Message) -> bool:
+    """Whether the site began to send its answer, and never sent the rest."""
+    return reply.has_error() and reply.error.code == ErrorCode.MESSAGE_UNAVAILABLE
 
 
 def _answer(reply: Message) -> Payload | SiteFailure:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from shared_model.exchange import Payload
+from shared_model.run_plan import Question
 
-Question = Literal["join", "statistics", "train", "evaluate"]
+__all__ = ["Question", "SiteFailure", "Sites", "Waiting"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Waiting:
     """Nothing has arrived for a moment: whoever asks looks at the clock, and may close the iterator to ask no longer.
 
     moved: bytes that the transport has moved so far in all, where it can tell. late: addresses whose answers to a
-    question that was given up have arrived since, and were dropped.
+    question that was given up have arrived since, and were dropped. again: addresses that were asked once more, since
+    the question or its answer was lost on the way.
     """
 
     moved: int = 0
     late: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
 
 
 class Sites(Protocol):

@@ -16,6 +16,7 @@ from flwr.clientapp import ClientApp
 from client.gateway.forward import QUESTION_OF, forward
 from client.gateway.worker_client import WorkerClient
 from shared_model.errors import RunError
+from shared_model.exchange.flower_records import PROBE
 
 SOCKET_VARIABLE = "FEDFUNDUS_WORKER_SOCKET"
 
@@ -41,6 +42,6 @@ def answer(message: Message, context: Context) -> Message:
 app = ClientApp()
 app.train()(answer)
 app.evaluate()(answer)
-for _kind in sorted(QUESTION_OF):
+for _kind in sorted({*QUESTION_OF, PROBE}):
     if _kind.startswith("query."):
         app.query(_kind.removeprefix("query."))(answer)

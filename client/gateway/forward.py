@@ -12,7 +12,7 @@ from flwr.app import Message
 
 from client.gateway.worker_client import WorkerClient, WorkerProblem
 from shared_model.errors import FedFundusError
-from shared_model.exchange.flower_records import MESSAGE_TYPES, PROBLEM, from_records, to_records
+from shared_model.exchange.flower_records import MESSAGE_TYPES, PROBE, PROBLEM, from_records, to_records
 from shared_model.exchange.packed import opened, packed
 from shared_model.exchange.payload import Payload
 from shared_model.run_plan import QUESTIONS, Question
@@ -28,6 +28,8 @@ def forward(message: Message, worker: WorkerClient) -> Message:
     """The reply to `message`."""
     kind = message.metadata.message_type
     try:
+        if kind == PROBE:
+            return Message(to_records(Payload()), reply_to=message)
         if kind not in QUESTION_OF:
             return _problem(message, "this is not asked of a site")
         answer = worker.ask(QUESTION_OF[kind], opened(from_records(message.content)))

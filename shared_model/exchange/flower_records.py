@@ -18,7 +18,11 @@ MESSAGE_TYPES = {
     "statistics": "query.statistics",
     "train": "train",
     "evaluate": "evaluate",
+    "temperature": "query.temperature",
+    "scores": "query.scores",
+    "site_figures": "query.site_figures",
 }
+PROBE = "query.probe"  # asks nothing: a gateway that answers it has no earlier message left to answer
 PROBLEM = "problem"  # the field of an answer that says why there is none
 
 
