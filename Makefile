@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_SEED ?= 0
 
-.PHONY: demo demo-seeds test test-all check bench soak clean
+.PHONY: demo demo-seeds test test-all check bench lock sbom soak clean
 .DELETE_ON_ERROR:
 
 # --compile-bytecode: importing torch and timm uncompiled would cost every process ten seconds.
@@ -47,6 +47,18 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/fedfundus-simulate bench
+
+# What a hospital installs: every runtime package of constraints.txt with its SHA-256, for Python 3.11 on Linux, without the
+# address of any registry (pip install --require-hashes -r requirements.lock).
+lock: $(READY)
+	@{ echo "# make lock: what runs, for Python 3.11 on Linux (x86-64, glibc 2.28 or newer), with the SHA-256 of every file."; \
+	  $(BIN)/uv pip compile --quiet pyproject.toml --constraint constraints.txt --generate-hashes --python-version 3.11 \
+	    --python-platform x86_64-manylinux_2_28 --no-header --no-annotate --no-emit-index-url --no-emit-find-links; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+# What is in it, by whom and under which licence: CycloneDX, of the environment that constraints.txt makes, development tools included.
+sbom: $(READY)
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.cdx.json $(BIN)/python
 
 # Hours, by hand: the figures of docs/results.md, on data that `make demo` and the user provide.
 soak: $(READY) demo demo-seeds
