@@ -19,6 +19,7 @@ from client.deployed_cli import register
 from client.privacy.commands import register as register_budget
 from client.site.config import load_site
 from client.site.opening import open_site
+from client.weights.commands import register as register_weights
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
 from shared_model.files import require_page, write_text
@@ -285,6 +286,7 @@ def _asked(patient: str | None) -> str:
 
 register(app)
 register_budget(app)
+register_weights(app)
 
 
 def main() -> None:

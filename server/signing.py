@@ -33,6 +33,14 @@ def make_plan(config: Config, *, run: str, federation: str) -> RunPlan:
 
 def sign_plan(plan: RunPlan, *, key: bytes, certificate: bytes) -> SignedPlan:
     """The plan with its signature. key, certificate: the coordinator's, PEM. Raises DataError for another key."""
+    text = plan.text()
+    return SignedPlan(
+        text, signature(SIGNING_CONTEXT + text.encode("ascii"), key), certificate.decode("ascii")
+    )
+
+
+def signature(content: bytes, key: bytes) -> str:
+    """ECDSA with SHA-384 over `content`, base64. key: the coordinator's, PEM. Raises DataError for another key."""
     try:
         private = serialization.load_pem_private_key(key, None)
     except (ValueError, TypeError):
@@ -41,6 +49,4 @@ def sign_plan(plan: RunPlan, *, key: bytes, certificate: bytes) -> SignedPlan:
         raise DataError(
             "the coordinator's key cannot be read", fix="give keys/coordinator.key of the coordinator's kit"
         )
-    text = plan.text()
-    signature = private.sign(SIGNING_CONTEXT + text.encode("ascii"), ec.ECDSA(hashes.SHA384()))
-    return SignedPlan(text, base64.b64encode(signature).decode("ascii"), certificate.decode("ascii"))
+    return base64.b64encode(private.sign(content, ec.ECDSA(hashes.SHA384()))).decode("ascii")

@@ -47,24 +47,35 @@ class Trusted(Section):
 
         now: None for a plan that was approved before, when its certificate was valid: a run outlives a renewal.
         """
-        authority = self._authority()
-        certificate = read_certificate(signed.certificate.encode(), "the plan's certificate")
-        if not issued_by(certificate, authority):
-            raise DataError("the run plan is signed by somebody of another federation", fix=_REFUSED)
-        if certificate.subject != subject(self.federation, COORDINATOR) or not _serves(certificate):
-            raise DataError("the run plan is not signed by the coordinator of this federation", fix=_REFUSED)
-        revoked = read_revoked(self.revoked.encode(), authority, "the kit's list of revoked certificates")
-        if revoked.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None:
-            raise DataError("the run plan is signed with a certificate that was revoked", fix=_REFUSED)
-        if now is not None:
-            fix = "ask the coordinator to renew its certificate and to sign again"
-            require_time(certificate, now, "the plan's certificate", fix)
-        if not signed_by(certificate, SIGNING_CONTEXT + signed.text.encode(), _base64(signed.signature)):
-            raise DataError("the run plan was altered after it was signed", fix=_REFUSED)
+        content = SIGNING_CONTEXT + signed.text.encode()
+        self.require_coordinators(content, signed.signature, signed.certificate, now, "the run plan")
         plan = read_plan(signed.text)
         if plan.federation != self.federation:
             raise DataError("the run plan is of another federation", fix=_REFUSED)
         return plan
+
+    def require_coordinators(
+        self, content: bytes, signature: str, given: str, now: datetime | None, what: str
+    ) -> None:
+        """Raise DataError unless this federation's coordinator signed `content`.
+
+        signature: base64. given: the signer's certificate, PEM. now, errors: as for `plan_of`. what: the thing's name.
+        """
+        authority = self._authority()
+        named = f"the certificate of {what}"
+        certificate = read_certificate(given.encode(), named)
+        if not issued_by(certificate, authority):
+            raise DataError(f"{what} is signed by somebody of another federation", fix=_REFUSED)
+        if certificate.subject != subject(self.federation, COORDINATOR) or not _serves(certificate):
+            raise DataError(f"{what} is not signed by the coordinator of this federation", fix=_REFUSED)
+        revoked = read_revoked(self.revoked.encode(), authority, "the kit's list of revoked certificates")
+        if revoked.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None:
+            raise DataError(f"{what} is signed with a certificate that was revoked", fix=_REFUSED)
+        if now is not None:
+            fix = "ask the coordinator to renew its certificate and to sign again"
+            require_time(certificate, now, named, fix)
+        if not signed_by(certificate, content, _base64(signature)):
+            raise DataError(f"{what} was altered after it was signed", fix=_REFUSED)
 
     def _authority(self) -> x509.Certificate:
         return read_certificate(self.authority.encode(), "the federation's authority")

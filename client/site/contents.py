@@ -16,6 +16,7 @@ EXCLUDED, PARTICIPATION, LEDGER = "excluded", "participation", "ledger"
 ANSWERS, WORKER, FEATURES = "answers", "worker", "features"
 PRIVATE = "private.json"  # in the worker's folder of a run that trains under differential privacy
 APPROVALS = "approval"
+WEIGHTS = "weights"
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,13 @@ CONTENTS: tuple[Content, ...] = (
         "which federation, package and run plans the operator approved, and the plans that wait for it",
         False,
         kept="what was agreed to, and when, is asked about long after",
+    ),
+    Content(
+        "pretrained weights",
+        (f"{WEIGHTS}/**/*",),
+        "public encoders that were imported from a medium (fedfundus-site weights import)",
+        False,
+        kept="they are the same for every site, and say nothing of the data",
     ),
     Content(
         "lock", (LOCK,), "held while a command of this site runs", False, kept="it is empty when none runs"

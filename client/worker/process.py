@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from client.site.opening import open_site
+from client.weights.cache import use_imported
 from client.worker.socket_file import SocketFile
 
 _GRACE = 5.0  # seconds that an answer on its way has after a stop
@@ -23,6 +24,7 @@ def run_worker(config_file: Path, socket: Path, group: str = "") -> None:
     )
     place = SocketFile(socket, group)
     config, state = open_site(config_file)
+    use_imported(state)
     with place.held():
         from client.worker.host import WorkerHost  # torch, which a worker that cannot begin need not wait for
         from client.worker.service import serve
