@@ -13,8 +13,8 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from client.worker import Worker
-from client.worker.simulated import simulated_worker
-from shared_model.errors import ConfigError, FedFundusError
+from client.worker.simulated import simulated_rounds, simulated_worker
+from shared_model.errors import ConfigError, FedFundusError, RunError
 from shared_model.exchange import Payload
 from shared_model.exchange.flower_records import PROBLEM, from_records, to_records
 
@@ -37,13 +37,54 @@ def statistics(message: Message, context: Context) -> Message:
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Evaluate the incoming model, then train it."""
-    return _answer(message, context, lambda worker, request: worker.train(request))
+    return _answer(message, context, lambda worker, request: _masked("train", worker, request, worker.train))
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
     """Evaluate the incoming model."""
-    return _answer(message, context, lambda worker, request: worker.evaluate(request))
+    return _answer(
+        message, context, lambda worker, request: _masked("evaluate", worker, request, worker.evaluate)
+    )
+
+
+@app.query("secure_aggregation")
+def secure_aggregation(message: Message, context: Context) -> Message:
+    """One step of a secure round."""
+    return _answer(message, context, _secure_step)
+
+
+@app.query("temperature")
+def temperature(message: Message, context: Context) -> Message:
+    """Losses of the finished model at a grid of temperatures."""
+    return _answer(message, context, lambda worker, request: worker.temperature(request))
+
+
+@app.query("scores")
+def scores(message: Message, context: Context) -> Message:
+    """Histograms of the finished model's scores."""
+    return _answer(message, context, lambda worker, request: worker.scores(request))
+
+
+@app.query("site_figures")
+def site_figures(message: Message, context: Context) -> Message:
+    """Figures of the finished model on the test patients."""
+    return _answer(message, context, lambda worker, request: worker.site_figures(request))
+
+
+def _masked(question: str, worker: Worker, request: Payload, answer: Callable[[Payload], Payload]) -> Payload:
+    """The answer as it leaves: masked, where the run asks for secure aggregation."""
+    secure = simulated_rounds(worker)
+    if secure is None:
+        return answer(request)
+    return secure.rounds.masked(question, request, lambda: answer(request), lambda: worker.base(request))
+
+
+def _secure_step(worker: Worker, request: Payload) -> Payload:
+    secure = simulated_rounds(worker)
+    if secure is None:
+        raise RunError("this run has no secure aggregation", fix="set secure_aggregation.enabled")
+    return secure.answer(request, worker.examples)
 
 
 def _answer(message: Message, context: Context, question: Callable[[Worker, Payload], Payload]) -> Message:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from server.named import connection, existing, latest
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
 
 if TYPE_CHECKING:
-    from server.kit import Kit
     from server.store.runs import RunStore
     from server.submitting import SuperLink
 
@@ -61,7 +61,7 @@ def launch(
     from server.store.runs import RunStore
     from shared_model.config import load_config
 
-    opened, link = _connection(kit, superlink)
+    opened, link = connection(kit, superlink)
     config = deployed(load_config(preset, file=config_file, overrides=overrides or ()))
     runs = RunStore(store.resolve())
     run = launch_run(runs, one_round(config) if canary else config, name=name, kit=opened, canary=canary)
@@ -80,7 +80,7 @@ def resume(
     """Go on after a run's last complete round, whatever ended it."""
     from server.launching import require_resumable
 
-    runs, (_, link) = _existing(store), _connection(kit, superlink)
+    runs, (_, link) = existing(store), connection(kit, superlink)
     require_resumable(runs, run)
     _hand_over(runs, run, link, detach=detach, as_json=as_json)
 
@@ -94,8 +94,8 @@ def status(
     from server.screen import show_run
     from server.store.report import run_document
 
-    runs = _existing(store)
-    row = runs.row(run or _latest(runs))
+    runs = existing(store)
+    row = runs.row(run or latest(runs))
     document = run_document(runs, row)
     if as_json:
         _print_json(document)
@@ -111,7 +111,7 @@ def runs(store: StoreFolder = STORE, as_json: Json = False) -> None:
 
     from server.screen import show_runs
 
-    rows = [asdict(row) for row in _existing(store).rows()]
+    rows = [asdict(row) for row in existing(store).rows()]
     if as_json:
         _print_json({"runs": rows})
     else:
@@ -119,11 +119,25 @@ def runs(store: StoreFolder = STORE, as_json: Json = False) -> None:
 
 
 @app.command()
+def figures(run: Run, store: StoreFolder = STORE, as_json: Json = False) -> None:
+    """Show how good a finished run's model is on all sites' test patients, as the sites told it in counts."""
+    from server.evaluation.asking import require_judged
+    from server.screen import show_figures
+
+    runs = existing(store)
+    document = require_judged(runs.open(runs.row(run).run))
+    if as_json:
+        _print_json({"run": run, **document})
+    else:
+        show_figures(document)
+
+
+@app.command()
 def stop(run: Run, store: StoreFolder = STORE) -> None:
     """Ask a run to end before its next round, or while it waits for sites; resume goes on from there."""
     from server.launching import require_running
 
-    runs = _existing(store)
+    runs = existing(store)
     require_running(runs, run)
     runs.ask_to_stop(run)
     print(f"{run} will stop before its next round; fedfundus-coordinator status {run} shows when it has")
@@ -146,7 +160,7 @@ def export(
     if weights not in ("last", "best"):
         raise ConfigError(f"there are no weights {weights!r:.20}", where="--weights", fix="use last or best")
     opened = read_kit(kit) if kit else None
-    digest = export_model(_existing(store), run, out.resolve(), weights=weights, kit=opened)
+    digest = export_model(existing(store), run, out.resolve(), weights=weights, kit=opened)
     if as_json:
         _print_json({"run": run, "folder": str(out), "sha256": digest, "signed": opened is not None})
         return
@@ -182,7 +196,7 @@ def withdraw(
     from server.store import people
     from server.store.report import taken_part
 
-    runs = _existing(store)
+    runs = existing(store)
     people.require_known(runs, site)
     if bar:
         people.bar(runs, site)
@@ -198,7 +212,7 @@ def readmit(site: Site, store: StoreFolder = STORE) -> None:
     """Let a suspended site take part again."""
     from server.store import people
 
-    people.readmit(_existing(store), site)
+    people.readmit(existing(store), site)
     print(f"{site} takes part again from the next round on")
 
 
@@ -210,7 +224,7 @@ def log(
     """Print the audit log, one JSON object a line, having checked its chain."""
     from server.store import audit
 
-    database = _existing(store).database
+    database = existing(store).database
     audit.head(database)
     for line in audit.lines(database, run):
         print(json.dumps(line))
@@ -239,41 +253,6 @@ def _hand_over(runs: RunStore, run: str, link: SuperLink, *, detach: bool, as_js
     else:
         show_run(document)
     raise typer.Exit(exit_code(row))
-
-
-def _connection(kit: Path | None, superlink: str | None) -> tuple[Kit | None, SuperLink]:
-    from server.kit import read_kit
-    from server.submitting import SuperLink
-    from shared_model.errors import ConfigError
-
-    if (kit is None) == (superlink is None):
-        raise ConfigError(
-            "the coordinator's kit is needed, or for trying out the address of a SuperLink without TLS",
-            where="--kit, --superlink",
-            fix="give one of the two",
-        )
-    if kit is None:
-        assert superlink is not None
-        return None, SuperLink(superlink)
-    opened = read_kit(kit.resolve())
-    return opened, opened.superlink
-
-
-def _existing(store: Path) -> RunStore:
-    from server.store.runs import RunStore
-
-    return RunStore.existing(store.resolve())
-
-
-def _latest(runs: RunStore) -> str:
-    from server.errors import Code, CoordinatorError
-
-    rows = runs.rows()
-    if not rows:
-        raise CoordinatorError(
-            Code.NO_RUN, "no run was launched yet", where=str(runs.folder), fix="launch one"
-        )
-    return rows[-1].run
 
 
 def _print_json(document: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from server.errors import Code, CoordinatorError, RunStopped
+from server.evaluation.asking import judge
 from server.federation import run_federation
 from server.history import RoundRecord
 from server.sites import Sites
@@ -41,7 +42,10 @@ def is_stored(folder: Path) -> bool:
 def execute(
     store: RunStore, run: str, sites: Sites, on_round: Callable[[RoundRecord], None] = lambda record: None
 ) -> None:
-    """Start the run, or go on after its last complete round. Raises what ended it, having written it down."""
+    """Start the run, or go on after its last complete round; then have the sites judge the finished model.
+
+    Raises what ended it, having written it down.
+    """
     config, folder = store.config(run), store.open(run)
     with store.locked(run):
         row = store.row(run)
@@ -54,7 +58,9 @@ def execute(
             )
         store.set_state(run, "running")
         try:
-            run_federation(sites, config, folder, on_round=on_round, resume=True)
+            roster = run_federation(sites, config, folder, on_round=on_round, resume=True)
+            if not row.canary:
+                judge(sites, roster, config, folder)
         except RunStopped as error:
             store.set_state(run, "stopped", code=error.code.value, reason=error.what)
             raise

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from server.errors import Code, CoordinatorError
+from server.evaluation.asking import calibration_of, judged
 from server.kit import Kit
 from server.store import audit
 from server.store.database import now
@@ -66,9 +67,15 @@ def export_model(store: RunStore, run: str, out: Path, *, weights: str, kit: Kit
     shutil.rmtree(partial, ignore_errors=True)
     tokenizer = load_tokenizer(objective.model)
     standardisation = folder.load_json("standardisation.json")
-    save_artefact(partial, objective, tokenizer, config, standardisation, PIPELINE_VERSION)
+    found = judged(folder) if weights == "last" else None  # the sites were asked about these weights alone
+    save_artefact(
+        partial, objective, tokenizer, config, standardisation, PIPELINE_VERSION, calibration_of(found)
+    )
     digest = weights_digest(partial)
-    statement = _statement(store, run, weights, digest) | {"privacy": privacy_statement(config)}
+    statement = _statement(store, run, weights, digest) | {
+        "test": found and {"pooled": found["pooled"], "left_out": found["left_out"]},
+        "privacy": privacy_statement(config),
+    }
     write_json(partial / STATEMENT, statement)
     _sign(partial, kit)
     partial.replace(out)

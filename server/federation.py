@@ -28,8 +28,10 @@ def run_federation(
     on_round: Callable[[RoundRecord], None] = lambda record: None,
     *,
     resume: bool = False,
-) -> None:
+) -> Roster:
     """Train one model over `sites`; weights, history, statistics and quarantine are left in `folder`.
+
+    Returns the sites as they are known at the end.
 
     resume: go on after the last complete round that `folder` holds a checkpoint of, with the statistics of then.
     """
@@ -54,10 +56,11 @@ def run_federation(
     if checkpoint is not None:
         folder.event("resumed", after_round=checkpoint.number)
         loop.resume(checkpoint)
-        return
+        return roster
     if resume:
         folder.rewind(0)
     loop.run(initial)
+    return roster
 
 
 def _standardisation(

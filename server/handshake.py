@@ -198,12 +198,19 @@ def _answers(
 
 
 def ask_all(
-    sites: Sites, question: Question, addresses: Collection[str], federation: FederationConfig
+    sites: Sites,
+    question: Question,
+    addresses: Collection[str],
+    federation: FederationConfig,
+    request: Payload | None = None,
 ) -> Iterator[tuple[str, Payload | SiteFailure]]:
-    """Ask these once, within the time limits; a site that gave no answer in time has failed."""
+    """Ask these once, within the time limits; a site that gave no answer in time has failed.
+
+    request: what all are sent, by default nothing.
+    """
     patience = Patience(federation.quorum, federation.grace, federation.silence)
     conversation = Conversation(sites, question)
-    conversation.ask({address: Payload() for address in addresses})
+    conversation.ask(dict.fromkeys(addresses, request or Payload()))
     for arrival in conversation:
         if not isinstance(arrival, Waiting):
             if isinstance(arrival[1], Payload):

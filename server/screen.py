@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shared_model.evaluation.pooled_table import left_out_lines, pooled_table
+
 _COLOURS = {
     "finished": "green",
     "running": "cyan",
@@ -62,6 +64,20 @@ def show_runs(rows: Sequence[Mapping[str, Any]]) -> None:
         rounds = f"{row['complete']}/{row['rounds']}"
         table.add_row(row["run"], row["state"], rounds, row["created"][:16], escape(why))
     _console().print(table)
+
+
+def show_figures(document: Mapping[str, Any]) -> None:
+    """Print the table that a simulation prints too, and who is not in it."""
+    console = _console()
+    console.print(pooled_table(document["pooled"]))
+    for line in left_out_lines(document["pooled"]):
+        console.print(escape(line))
+    for question, sites in document["left_out"].items():
+        for site, why in sites.items():
+            console.print(escape(f"{site} did not answer {question}: {why}"))
+    fitted = document["calibration"]["temperature"]
+    shown = ", ".join(f"{task.upper()} {value:.2f}" for task, value in fitted.items())
+    console.print(f"temperature: {shown or 'none fitted'}")
 
 
 def show_taken_part(site: str, found: Sequence[Mapping[str, Any]]) -> None:

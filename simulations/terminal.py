@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from shared_model.evaluation.pooled_table import pooled_table
 from shared_model.metrics.document import EVERY_SITE, KAPPA, LOCAL
 from shared_model.metrics.modalities import ROWS
 from shared_model.metrics.summary import COLUMNS, NOT_AVAILABLE, summary_table
@@ -44,6 +45,7 @@ def print_summary(document: Mapping[str, Any]) -> None:
                 f"{_signed(found['difference'], found['interval'])}",
                 markup=False,
             )
+    console.print(pooled_table(document["pooled"]))
     if document.get("modalities"):
         console.print(_modalities(document["modalities"]))
     if any(name.startswith(LOCAL) for name in document["models"]):

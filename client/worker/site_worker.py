@@ -10,11 +10,10 @@ as well, so that both are of the same patients.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from client.cache.trunk_cache import TrunkCache
-from client.evaluation import scores_answer, site_figures, temperature_answer
+from client.evaluation import Finished, answering
 from client.rights.exclude import excluded
 from client.rights.participation import record_participation
 from client.rights.retention import expire
@@ -23,14 +22,11 @@ from client.site.contents import FEATURES, WORKER
 from client.site.describe import answers, statistics_policy
 from client.site.prepare import Prepared, prepare
 from client.site.state import SiteState
-from client.statistics.policy import Policy
 from client.worker.finished_answers import Asked, FinishedAnswers, request_digest
 from client.worker.worker import Worker
-from shared_model.calibration import Calibration
 from shared_model.config import Config
 from shared_model.errors import DataError
 from shared_model.exchange import Payload
-from shared_model.metrics.predictions import Predictions
 from shared_model.records import GRADES, TASKS
 
 if TYPE_CHECKING:
@@ -107,35 +103,29 @@ class SiteWorker:
 
         request: as for `evaluate`. This and the next two are answered once a run, under the policy of `evaluate`.
         """
-        return self._of_finished("temperature", request, "validation", temperature_answer)
+        return self._of_finished("temperature", request)
 
     def scores(self, request: Payload) -> Payload:
         """Histograms of its scores at the temperatures in field `calibration` (client.evaluation.scores_answer)."""
-        calibration = Calibration.from_dict(request.fields.get("calibration") or {})
-
-        def answer(found: Predictions, policy: Policy, *, key: bytes) -> dict[str, Any]:
-            return scores_answer(found, calibration, policy, key=key)
-
-        return self._of_finished("scores", request, "validation", answer)
+        return self._of_finished("scores", request)
 
     def site_figures(self, request: Payload) -> Payload:
         """Its merged confusion matrices and histograms on the test patients (client.evaluation.site_figures)."""
-        return self._of_finished("site_figures", request, "test", site_figures)
+        return self._of_finished("site_figures", request)
 
-    def _of_finished(
-        self, question: str, request: Payload, split: str, answer: Callable[..., dict[str, Any]]
-    ) -> Payload:
+    def _of_finished(self, question: Finished, request: Payload) -> Payload:
         self._require("evaluate")
+        how = answering(question, request.fields)
         with self._state.lock("evaluate", wait=_PATIENCE):
-            found = self._current().predictions(request, split)
+            found = self._current().predictions(request, how.split)
             if isinstance(found, Payload):
                 return found
             predictions, model = found
             assert self._prepared is not None
             policy, key = statistics_policy(self._config), self._state.secret("evaluation")
-            asked = Asked(self._run, question, split, request_digest(model, request.fields))
+            asked = Asked(self._run, question, how.split, request_digest(model, request.fields))
             told = FinishedAnswers(self._state, key, policy.minimum_cell).tell(
-                asked, self._prepared.table, lambda: answer(predictions, policy, key=key)
+                asked, self._prepared.table, lambda: how.tell(predictions, policy, key=key)
             )
         return Payload(fields={"site": self._config.site.name, question: told})
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from client.cache.trunk_cache import FOLDER, Reading, TrunkCache
 from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
+from client.evaluation import Finished, answering
 from client.inference.predict import predict
 from client.statistics.answers import Answers
 from client.statistics.policy import Policy, require_enough_patients
@@ -195,6 +196,25 @@ class Worker:
             batch_size=self.config.evaluation.batch_size,
         )
         return found, fingerprint(base)
+
+    def temperature(self, request: Payload) -> Payload:
+        """As SiteWorker.temperature, as this and the next two are, but answered anew each time."""
+        return self._of_finished("temperature", request)
+
+    def scores(self, request: Payload) -> Payload:
+        """As SiteWorker.scores."""
+        return self._of_finished("scores", request)
+
+    def site_figures(self, request: Payload) -> Payload:
+        """As SiteWorker.site_figures."""
+        return self._of_finished("site_figures", request)
+
+    def _of_finished(self, question: Finished, request: Payload) -> Payload:
+        how = answering(question, request.fields)
+        found = self.predictions(request, how.split)
+        if isinstance(found, Payload):
+            return found
+        return Payload(fields={"site": self.site, question: how.tell(found[0], self._policy)})
 
     def _load(self, objective: Objective, base: Arrays, request: Payload) -> SiteDataset:
         write_tensors(objective, base)

@@ -21,6 +21,7 @@ MESSAGE_TYPES = {
     "temperature": "query.temperature",
     "scores": "query.scores",
     "site_figures": "query.site_figures",
+    "secure_aggregation": "query.secure_aggregation",
 }
 PROBE = "query.probe"  # asks nothing: a gateway that answers it has no earlier message left to answer
 PROBLEM = "problem"  # the field of an answer that says why there is none

@@ -64,8 +64,10 @@ class ScriptedSites:
                 yield address, self.evaluate(address, payload)
             elif question == "join":
                 yield address, self.joins[address]
-            else:
+            elif question == "statistics":
                 yield address, self.statistics[address]
+            else:
+                yield address, SiteFailure("the site's policy does not allow it")
 
 
 @pytest.fixture

@@ -183,6 +183,10 @@ def test_a_superlink_that_is_not_there_fails_the_run_in_its_record(
     assert row.complete == 0
 
 
+def test_a_model_that_no_site_was_asked_about_has_no_figures(command: Command) -> None:
+    assert "C313 no site was asked" in refused(command("figures", "done"))
+
+
 def test_an_export_says_what_it_is_made_of_and_is_signed(
     store: RunStore,
     tmp_path: Path,
@@ -215,6 +219,7 @@ def test_an_export_says_what_it_is_made_of_and_is_signed(
     assert statement["sites"] == [{"site": "north", "rounds": 2, "last": 2, "examples": 12}]
     assert statement["weights_sha256"] == digest
     assert statement["privacy"] is None
+    assert statement["test"] is None
     assert statement["audit_head"] in {line["digest"] for line in audit.lines(store.database)}
     assert [line["event"] for line in audit.lines(store.database, "done")][-1] == "exported"
     verify_export(out, certificate_of(key))

@@ -151,7 +151,12 @@ def test_a_run_is_launched_killed_resumed_and_exported(
         ("site-2", ROUNDS),
     ]
     assert command("export", "real", "--out", str(tmp_path / "model")).returncode == 0
-    assert (tmp_path / "model" / "statement.json").is_file()
+    statement = json.loads((tmp_path / "model" / "statement.json").read_text())
+    figures = command("figures", "real", "--json")
+    assert figures.returncode == 0, figures.stderr
+    pooled = json.loads(figures.stdout)["pooled"]
+    assert (pooled["icdr"]["all"]["sites"], statement["test"]["pooled"]) == (2, pooled)
+    assert (tmp_path / "model" / "calibration.json").is_file()
     assert command("status", "real").returncode == 0
 
 

@@ -108,6 +108,7 @@ def test_a_run_is_created_carried_out_and_told(store: RunStore, config: Config, 
         "running",
         "began",
         *(["used"] * 3 + ["round complete"]) * 2,
+        "judged",
         "finished",
     ]
     (first,) = store.database.rows("SELECT * FROM participation WHERE round = 1 AND site = 'north'")
