@@ -33,9 +33,9 @@ class Downlink:
     """The coordinator's messages to the sites in one run."""
 
     def __init__(self, sites: Sites, config: ExchangeConfig) -> None:
+        self.sites = sites
         self.base: Arrays = {}  # what a site holds that has the last model offered
         self.fingerprint = ""
-        self._sites = sites
         self._config = config
         self._upon: str | None = None  # the set that self._change changes
         self._whole: Wire = {}
@@ -81,9 +81,12 @@ class Downlink:
         addresses: Collection[str],
         fields: Mapping[str, Any],
         linger: Callable[[], bool] = lambda: False,
+        own: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Asking:
-        """Send the offered model with `fields` to every address. linger: as of server.conversation.Conversation."""
-        asking = Asking(self, Conversation(self._sites, question, linger), fields)
+        """Send the offered model with `fields` to every address. linger: as of server.conversation.Conversation. own:
+        address to further fields that only it is sent.
+        """
+        asking = Asking(self, Conversation(self.sites, question, linger), fields, own or {})
         asking.more(addresses)
         return asking
 
@@ -129,10 +132,17 @@ class Downlink:
 class Asking:
     """One question under way: replies as they arrive, one a site unless it is asked anew."""
 
-    def __init__(self, downlink: Downlink, conversation: Conversation, fields: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        downlink: Downlink,
+        conversation: Conversation,
+        fields: Mapping[str, Any],
+        own: Mapping[str, Mapping[str, Any]],
+    ) -> None:
         self._downlink = downlink
         self._conversation = conversation
         self._fields = fields
+        self._own = own
         self._up: dict[str, int] = {}  # address -> what its answers took so far
         self._down: dict[str, int] = {}
 
@@ -143,7 +153,7 @@ class Asking:
 
     def more(self, addresses: Collection[str]) -> None:
         """Ask these as well, or anew."""
-        self._send({address: self._downlink.request(address, self._fields) for address in addresses})
+        self._send({address: self._request(address) for address in addresses})
 
     def close(self) -> int:
         """Ask no longer; the bytes that went to those who have not answered."""
@@ -164,10 +174,14 @@ class Asking:
             if _wants_whole_set(answer):
                 if address not in whole and not self._downlink.plain:
                     whole.add(address)
-                    self._send({address: self._downlink.request(address, self._fields, whole=True)})
+                    self._send({address: self._request(address, whole=True)})
                     continue
                 answer = SiteFailure("asks for the whole set, which it was sent")
             yield Reply(address, answer, self._up.pop(address), self._down.pop(address))
+
+    def _request(self, address: str, *, whole: bool = False) -> Payload:
+        fields = {**self._fields, **self._own.get(address, {})}
+        return self._downlink.request(address, fields, whole=whole)
 
     def _send(self, requests: Mapping[str, Payload]) -> None:
         for address, request in requests.items():

@@ -21,6 +21,7 @@ class Code(Enum):
     CANNOT_SEND = "C202"
     STOPPED = "C203"
     CANARY = "C204"
+    NOT_A_SUM = "C205"
     NO_RUN = "C301"
     RUNNING = "C302"
     NOTHING_TO_RESUME = "C303"

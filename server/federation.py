@@ -14,6 +14,7 @@ from server.rounds import RoundLoop
 from server.sites import Sites
 from server.store import RunFolder
 from shared_model.config import Config
+from shared_model.config.secure_aggregation import FEWEST_SITES
 from shared_model.exchange import shared_tensors, trunk_fingerprint
 from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
@@ -41,7 +42,7 @@ def run_federation(
     terms = Terms(trunk, {name: list(array.shape) for name, array in initial.items()})
     federation = config.federation
     limits: dict[str, Any] = {
-        "quorum": federation.minimum,
+        "quorum": fewest_sites(config),
         "grace": federation.grace,
         "silence": federation.silence,
     }
@@ -61,6 +62,12 @@ def run_federation(
         folder.rewind(0)
     loop.run(initial)
     return roster
+
+
+def fewest_sites(config: Config) -> int:
+    """Sites that must join, so that a round could ever have enough."""
+    secure, minimum = config.secure_aggregation, config.federation.minimum
+    return max(minimum, FEWEST_SITES, secure.threshold) if secure.enabled else minimum
 
 
 def _standardisation(

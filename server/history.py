@@ -11,13 +11,15 @@ import numpy as np
 from shared_model.metrics.grading import figures
 from shared_model.records import TASKS
 
+TOGETHER = "all sites"  # in place of a site's name, where only the sum of all was seen
+
 
 @dataclass(frozen=True)
 class Site:
-    """One site's part in a round."""
+    """One site's part in a round. loss: None under secure aggregation, where nobody knows it."""
 
     examples: int
-    loss: float
+    loss: float | None
     losses: dict[str, float]
     loss_weights: dict[str, float]
     seconds: float
@@ -55,9 +57,11 @@ class RoundRecord:
     evaluation_bytes_down: int = 0
     sites: dict[str, Site] = field(default_factory=dict)
     validations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    together: dict[str, Any] = field(default_factory=dict)  # what secure aggregation told of training
 
     def to_dict(self) -> dict[str, Any]:
         """The line of history.jsonl."""
+        names = (self.sites.keys() | self.validations.keys()) - {TOGETHER}
         return {
             "model": self.label,
             "round": self.number,
@@ -68,7 +72,8 @@ class RoundRecord:
             "evaluation_bytes_up": self.evaluation_bytes_up,
             "evaluation_bytes_down": self.evaluation_bytes_down,
             "validation": pooled_validation(self.validations),
-            "sites": {name: self._site(name) for name in sorted(self.sites.keys() | self.validations.keys())},
+            "sites": {name: self._site(name) for name in sorted(names)},
+            **({"together": self.together} if self.together else {}),
         }
 
     def state(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from server.guard import NormHistory, validation_problem
 from server.handshake import Roster
 from server.history import RoundRecord, pooled_validation
 from server.schedule import Schedule
+from server.secure_aggregation.collecting import SecureCollecting
 from server.sites import SiteFailure, Sites
 from server.standing import Standing
 from server.store import RunFolder
@@ -86,7 +87,7 @@ class RoundLoop:
             if self.folder.stop_requested():
                 raise RunStopped(number)
             following = RoundRecord(self.label, number, self.schedule.learning_rate(number))
-            collecting = Collecting(self.collector, number, model, record, following)
+            collecting = self._kind()(self.collector, number, model, record, following)
             moved = collecting.collect(self._fields(number, following.learning_rate))
             self._close(record, model)
             if self.schedule.finished:
@@ -116,7 +117,15 @@ class RoundLoop:
         self.folder.checkpoints.save(Checkpoint(number, model, base, self.strategy.state(), state))
         self.folder.round_complete(number)
 
+    def _kind(self) -> type[Collecting]:
+        return SecureCollecting if self.config.secure_aggregation.enabled else Collecting
+
     def _final_validation(self, model: Arrays, record: RoundRecord) -> None:
+        if self.config.secure_aggregation.enabled:
+            SecureCollecting(self.collector, record.number, model, record, record).validate(
+                self._fields(record.number)
+            )
+            return
         self.downlink.offer(model)
         asked = self.collector.asked()
         patience = self.collector.patience(len(asked) * sum(array.nbytes for array in model.values()))

@@ -19,8 +19,17 @@ from shared_model.config import Config
 from shared_model.config.section import Section
 from shared_model.errors import DataError
 
-Question = Literal["join", "statistics", "train", "evaluate", "temperature", "scores", "site_figures"]
-QUESTIONS: tuple[Question, ...] = (
+Question = Literal[
+    "join",
+    "statistics",
+    "train",
+    "evaluate",
+    "temperature",
+    "scores",
+    "site_figures",
+    "secure_aggregation",
+]
+PLAIN: tuple[Question, ...] = (  # of a run without secure aggregation
     "join",
     "statistics",
     "train",
@@ -29,6 +38,7 @@ QUESTIONS: tuple[Question, ...] = (
     "scores",
     "site_figures",
 )
+QUESTIONS: tuple[Question, ...] = (*PLAIN, "secure_aggregation")
 STATISTICS = ("records", "structured", "grades", "findings", "image_channels")  # what round 0 may ask for
 SIGNED_PLAN = "signed_plan"  # the field of `join` that brings it
 PLAN = "plan"  # the field of every other question, and of join's answer: the plan's SHA-256
@@ -56,7 +66,7 @@ class RunPlan(Section):
     tensors: dict[str, Shape]
     trunk: Sha256
     statistics: tuple[str, ...] = STATISTICS
-    questions: tuple[Question, ...] = QUESTIONS
+    questions: tuple[Question, ...] = PLAIN
 
     def text(self) -> str:
         """The canonical text."""

@@ -24,6 +24,7 @@ from server.store import RunFolder
 from shared_model.config import Config
 from shared_model.config.exchange import ExchangeConfig
 from shared_model.config.privacy import PrivacyConfig
+from shared_model.config.secure_aggregation import SecureAggregationConfig
 from shared_model.exchange import Payload
 from shared_model.metrics.predictions import Predictions
 from simulations.inference import test_predictions
@@ -81,7 +82,8 @@ def alone(config: Config, steps: int) -> Config:
     training = config.training.model_copy(update={"local_steps": steps})
     federation = config.federation.model_copy(update={"strategy": "fedavg", "quorum": 1})
     update = {"training": training, "federation": federation, "exchange": ExchangeConfig()}
-    plain = update | {"privacy": PrivacyConfig()}  # floor and ceiling: what differential privacy costs
+    # floor and ceiling: what differential privacy costs; one site has nobody to add up with
+    plain = update | {"privacy": PrivacyConfig(), "secure_aggregation": SecureAggregationConfig()}
     return config.model_copy(update=plain)
 
 

@@ -108,6 +108,9 @@ def run(
     ] = None,
     dp_delta: Annotated[float | None, typer.Option(help="Its delta, 1e-5 unless set.")] = None,
     dp_mode: Annotated[str | None, typer.Option(help="prototypes or groups.")] = None,
+    secure_aggregation: Annotated[
+        bool, typer.Option("--secure-aggregation", help="Show the coordinator only the sum of the updates.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs/run"),
     config_file: ConfigFile = None,
     overrides: Set = None,
@@ -130,6 +133,7 @@ def run(
         privacy__epsilon=dp_epsilon,
         privacy__delta=dp_delta,
         privacy__mode=dp_mode,
+        secure_aggregation__enabled=secure_aggregation or None,
     )
     from shared_model.progress import RunProgress
     from simulations.output import check_output

@@ -41,6 +41,8 @@ class SiteExchange:
         self._site = site
         self._seed = config.seed
         self._config = config.exchange
+        if config.secure_aggregation.enabled:  # which has a form of its own for what goes up
+            self._config = config.exchange.model_copy(update={"uplink": "fp32", "error_feedback": False})
         self._files = TensorFiles(folder, vault, durable=durable)
 
     def receive(self, request: Payload, shapes: Shapes) -> Arrays | None:

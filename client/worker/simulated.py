@@ -27,6 +27,7 @@ from shared_model.errors import RunError
 
 if TYPE_CHECKING:
     from client.privacy.dp.rounds import PrivateRounds
+    from client.privacy.secure_aggregation.simulated import SimulatedRounds
 
 ROOT_VARIABLE = "FEDFUNDUS_SIMULATED_SITES"
 OPEN_SITES = 64  # at a time and process; another is opened again from the table that is in memory
@@ -43,6 +44,13 @@ def simulated_worker(index: int) -> Worker:
             fix="start it by fedfundus-simulate",
         )
     return _open(Path(root), index)
+
+
+def simulated_rounds(worker: Worker) -> SimulatedRounds | None:
+    """The secure rounds of a worker of this process's simulation; None where the run has none."""
+    if not worker.config.secure_aggregation.enabled:
+        return None
+    return _secure(Path(os.environ[ROOT_VARIABLE]), worker.site)
 
 
 def open_worker(root: Path, site: str) -> Worker:
@@ -127,6 +135,14 @@ def _private(root: Path, site: str) -> PrivateRounds | None:
     return PrivateRounds.simulated(common.config, site, int(patients))
 
 
+@cache
+def _secure(root: Path, site: str) -> SimulatedRounds:
+    """Kept for every site, since a round's keys are in memory alone."""
+    from client.privacy.secure_aggregation.simulated import SimulatedRounds
+
+    return SimulatedRounds(root, site, _common(root).config)
+
+
 @lru_cache(maxsize=OPEN_SITES)
 def _open(root: Path, index: int) -> Worker:
     return open_worker(root, _common(root).names[index])
@@ -134,6 +150,6 @@ def _open(root: Path, index: int) -> Worker:
 
 def forget_workers() -> None:
     """Let go of the workers that this process has opened, and of their data."""
-    for kept in (_open, _private, _common):
+    for kept in (_open, _private, _secure, _common):
         kept.cache_clear()
     _close_caches()

@@ -176,6 +176,15 @@ class Worker:
         }
         return self._exchange.answer(request, fields)
 
+    def base(self, request: Payload) -> Arrays | None:
+        """The tensors that a request brings; None where this site cannot make them of what it was sent."""
+        return self._exchange.receive(request, self._shapes(resident_model(self.config).objective))
+
+    @property
+    def examples(self) -> int:
+        """Training records, as `join` tells them."""
+        return int((self._table["split"] == "train").sum())
+
     def predictions(self, request: Payload, split: str) -> tuple[Predictions, str] | Payload:
         """What a finished model says of one split of this site's records, and the fingerprint of its tensors.
 

@@ -18,6 +18,7 @@ from shared_model.config.federation import FederationConfig
 from shared_model.config.privacy import PrivacyConfig
 from shared_model.config.runtime import RuntimeConfig
 from shared_model.config.section import Count, Fraction, Natural, NonNegative, Positive, Section
+from shared_model.config.secure_aggregation import SecureAggregationConfig, refusal
 
 LocalPart = Literal["image_decoder", "text_decoder"]
 Modality = Literal["image", "text", "structured"]
@@ -268,8 +269,15 @@ class Config(Section):
     exchange: ExchangeConfig = ExchangeConfig()
     cache: CacheConfig = CacheConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    secure_aggregation: SecureAggregationConfig = SecureAggregationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+
+    @model_validator(mode="after")
+    def _secure_aggregation_can_be_had(self) -> Config:
+        if (why := refusal(self.secure_aggregation, self.federation, self.runtime.engine)) is not None:
+            raise ValueError(why)
+        return self
 
     @model_validator(mode="after")
     def _reconstruction_needs_decoders(self) -> Config:

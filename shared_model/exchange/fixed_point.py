@@ -11,11 +11,13 @@ unchanged copy must not hold back those who trained it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_model.exchange.parameters import Arrays
+if TYPE_CHECKING:  # a gateway knows the weights' limit, and has no business with torch
+    from shared_model.exchange.parameters import Arrays
 
 SCALE_BITS = 36
 LARGEST_DIFFERENCE = 2.0**7

@@ -1,0 +1,186 @@
+"""A round's updates under secure aggregation: the same round as server.collecting's, of which only the sum is seen.
+
+No update can be guarded here; sites hold theirs to the bounds before they mask them. What is held against the bounds is
+the sum. Where too few sites are left nothing was opened, and a deployed run tries the round again with whoever is
+there until nobody has been heard for federation.silence.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+
+from server.collecting import RETRY_SECONDS, Collecting
+from server.errors import Code, CoordinatorError, RunStopped
+from server.history import TOGETHER, Site
+from server.patience import Patience
+from server.secure_aggregation.opening import MaskedSum, NotOpened
+from server.secure_aggregation.session import SecureSession, TooFewLeft, new_round
+from server.sites import Waiting
+from shared_model.exchange import FixedPointSum
+from shared_model.exchange.parameters import Arrays
+from shared_model.secure_aggregation.field import decoded, scales, sizes
+from shared_model.secure_aggregation.report import ReportProblem, from_words, length
+from shared_model.secure_aggregation.session import Cohort, SessionProblem
+
+
+class SecureCollecting(Collecting):
+    """The updates of round `number` of `model`, masked; figures of all sites together go into the records."""
+
+    def collect(self, fields: dict[str, object]) -> Arrays:
+        """Ask, wait and open; the model moved by the round. Raises CoordinatorError where the sum is not opened."""
+        own = self.collector
+        base = own.downlink.offer(self.model)
+        started = time.perf_counter()
+        total, cohort = self._opened("train", fields, sizes(base), length(len(base)))
+        self.trained.seconds = time.perf_counter() - started
+        weight = sum(cohort.adverts[name].weight for name in total.sites)
+        try:
+            told = from_words(total.told, len(total.sites), weight, sorted(base))
+            moved = self._sum(total, cohort, base, fields, told["weights"], weight)
+        except (ReportProblem, OverflowError) as error:
+            raise self._not_opened(str(error)) from None
+        self.incoming.validations = {TOGETHER: told.pop("validation")}
+        del told["weights"]
+        self.trained.together = {**told, "numbers": sizes(base) * len(total.sites)}
+        return moved.mean(onto=self.model)
+
+    def validate(self, fields: dict[str, object]) -> bool:
+        """How good `model` is at all sites together, into the incoming record; False where that is not known."""
+        self.collector.downlink.offer(self.model)
+        try:
+            total, cohort = self._opened("evaluate", fields, 0, length(0), once=True)
+            weight = sum(cohort.adverts[name].weight for name in total.sites)
+            told = from_words(total.told, len(total.sites), weight)
+        except (CoordinatorError, ReportProblem) as error:
+            if isinstance(error, RunStopped):
+                raise
+            self.collector.folder.event("the last model was not validated", reason=str(error))
+            return False
+        self.incoming.validations = {TOGETHER: told["validation"]}
+        return True
+
+    def _opened(
+        self, question: str, fields: dict[str, object], tensors: int, report: int, *, once: bool = False
+    ) -> tuple[MaskedSum, Cohort]:
+        """The sum of one session; sessions that opened nothing are begun anew while there is time."""
+        own, federation = self.collector, self.collector.config.federation
+        until = own.clock() + (0.0 if once else federation.silence)
+        while True:
+            session = SecureSession(
+                own.downlink.sites,
+                own.downlink,
+                own.config,
+                own.roster.names,
+                own.roster.examples,
+                self._patience,
+                self._heard,
+                federation.needed(self._caught()),
+            )
+            try:
+                asked = own.asked()
+                total, cohort = session.run(new_round(question, self.number), asked, fields, tensors, report)
+            except TooFewLeft as error:
+                self._account(session, question)
+                if own.clock() >= until:
+                    raise self._too_few(str(error)) from None
+                self._pause()
+                continue
+            except (NotOpened, SessionProblem) as error:
+                raise self._not_opened(str(error)) from None
+            self._account(session, question)
+            if question == "train":
+                self._took_part(session, total, cohort)
+            return total, cohort
+
+    def _sum(
+        self,
+        total: MaskedSum,
+        cohort: Cohort,
+        base: Arrays,
+        fields: dict[str, Any],
+        weights: dict[str, int],
+        weight: int,
+    ) -> FixedPointSum:
+        """The opened numbers as the running sum that updates in the clear would have made."""
+        own = self.collector
+        found = scales(own.config, base, float(fields["learning_rate"]), cohort.weight, len(cohort.adverts))
+        summed, start, square = FixedPointSum(base), 0, 0.0
+        for name in sorted(base):
+            array = base[name]
+            summed.sums[name] = decoded(total.vector[start : start + array.size], found[name], array.shape)
+            start += array.size
+            summed.weights[name] = weights[name]
+            mean = summed.sums[name] / (max(1, weights[name]) * 2.0**36)
+            square += float(np.square(mean).sum())
+        summed.weight = weight
+        if not math.sqrt(square) <= own.config.federation.norm_bound * (1 + 1e-6):
+            raise OverflowError(f"the norm of the sites' mean passes {own.config.federation.norm_bound:g}")
+        return summed
+
+    def _took_part(self, session: SecureSession, total: MaskedSum, cohort: Cohort) -> None:
+        own = self.collector
+        places = {name: address for address, name in own.roster.names.items()}
+        for name in sorted(total.sites):
+            weight, address = cohort.adverts[name].weight, places[name]
+            own.downlink.taken(address, self.number)
+            own.standing.used(name)
+            self._refused.pop(name, None)
+            up, down = session.bytes_up.get(name, 0), session.bytes_down.get(name, 0)
+            self.trained.sites[name] = Site(weight, None, {}, {}, 0.0, up, down)
+            package = own.roster.packages.get(address)
+            own.folder.took_part(self.number, name, {"package": package, "examples": weight})
+
+    def _account(self, session: SecureSession, question: str) -> None:
+        """What a session cost, and who was out of it."""
+        places = {name: address for address, name in self.collector.roster.names.items()}
+        for name, reason in sorted(session.reasons.items()):
+            if name in places:
+                self._absent(places[name], reason)
+        up, down = sum(session.bytes_up.values()), sum(session.bytes_down.values())
+        if question == "train":
+            self.trained.bytes_up, self.trained.bytes_down = (
+                self.trained.bytes_up + up,
+                self.trained.bytes_down + down,
+            )
+        else:
+            self.incoming.evaluation_bytes_up += up
+            self.incoming.evaluation_bytes_down += down
+
+    def _patience(self, enough: int, seconds: float) -> Patience:
+        own, federation = self.collector, self.collector.config.federation
+        expected = 2 * len(own.roster.names) * sum(array.nbytes for array in self.model.values())
+        return Patience(enough, min(federation.grace, seconds), federation.silence, expected, own.clock)
+
+    def _heard(self, waiting: Waiting) -> None:
+        own = self.collector
+        if own.folder.stop_requested():
+            raise RunStopped(self.number)
+        for address in waiting.late:
+            name = own.roster.names.get(address, address)
+            own.folder.event("late answer dropped", round=self.number, site=name)
+
+    def _pause(self) -> None:
+        until = self.collector.clock() + RETRY_SECONDS
+        while self.collector.clock() < until:
+            self._heard(Waiting())
+            time.sleep(0.2)
+
+    def _too_few(self, why: str) -> CoordinatorError:
+        return CoordinatorError(
+            Code.BELOW_QUORUM,
+            f"secure aggregation, round {self.number}: {why}; nothing of the round was opened",
+            where=f"model {self.collector.label}",
+            fix="mend what those sites say, then run again",
+        )
+
+    def _not_opened(self, why: str) -> CoordinatorError:
+        return CoordinatorError(
+            Code.NOT_A_SUM,
+            f"secure aggregation, round {self.number}: what was opened is no sum of its sites ({why})",
+            where=f"model {self.collector.label}",
+            fix="a site of the round does not keep to the protocol; see the sites' logs, then launch again",
+        )

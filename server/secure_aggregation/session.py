@@ -1,0 +1,255 @@
+"""One secure session: keys, shares, masked answers, who is left, and the sum. Sites may be lost between any two steps.
+
+The coordinator only hands on what sites sealed and signed for each other. What it opens at the end is the sum of the
+survivors; where fewer than the threshold are left at any step nothing is opened, and what was sent says nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from server.conversation import Conversation
+from server.downlink import Downlink, Reply
+from server.patience import Patience
+from server.secure_aggregation.opening import Given, MaskedSum, NotOpened, opened
+from server.sites import SiteFailure, Sites, Waiting
+from shared_model.config import Config
+from shared_model.config.secure_aggregation import FEWEST_SITES
+from shared_model.exchange import Payload, fingerprint
+from shared_model.secure_aggregation.session import (
+    ADVERT,
+    FIELD,
+    KEYS,
+    MASKED,
+    REPORT,
+    SHARES,
+    SURVIVORS,
+    UNMASK,
+    Advert,
+    Cohort,
+    Round,
+    SessionProblem,
+    asked_digest,
+    content,
+    contents_of,
+    stage_digest,
+    text,
+)
+
+SHORT = 60.0  # seconds that others have for a step which needs no training, once there are enough
+Read = TypeVar("Read")
+
+
+class TooFewLeft(Exception):
+    """The session ended before anything was opened. reasons: site -> why it is not in it."""
+
+    def __init__(self, step: str, left: int, needed: int, reasons: Mapping[str, str]) -> None:
+        told = "; ".join(f"{site}: {reason}" for site, reason in sorted(reasons.items()))
+        super().__init__(
+            f"{left} sites were left at step {step!r}, {needed} are needed" + f" ({told})" * bool(told)
+        )
+
+
+@dataclass
+class SecureSession:
+    """One attempt at one round. names: address to site; registered: address to weight; patience: of so many answers and
+    so many seconds for the others at most; wait: hears every pause and may raise; quorum: of the run.
+
+    What it cost and who is out of it stands in the fields below, also where it was broken off.
+    """
+
+    sites: Sites
+    downlink: Downlink
+    config: Config
+    names: Mapping[str, str]
+    registered: Mapping[str, int]
+    patience: Callable[[int, float], Patience]
+    wait: Callable[[Waiting], None] = lambda waiting: None
+    quorum: int = 1
+    reasons: dict[str, str] = field(default_factory=dict)  # site -> why it is out
+    bytes_up: dict[str, int] = field(default_factory=dict)
+    bytes_down: dict[str, int] = field(default_factory=dict)
+
+    def run(
+        self, about: Round, addresses: Iterable[str], fields: Mapping[str, Any], tensors: int, report: int
+    ) -> tuple[MaskedSum, Cohort]:
+        """The opened sum of the answers to `about.question`, and who began. tensors, report: numbers of each.
+
+        Raises TooFewLeft before anything was opened, NotOpened where what came back does not fit together.
+        """
+        adverts = self._keys(about, list(addresses))
+        cohort = Cohort.of(
+            [advert for _, advert in adverts.values()], self.config.secure_aggregation.left(len(adverts))
+        )
+        self._require(KEYS, adverts, max(FEWEST_SITES, cohort.threshold))
+        places = {name: address for name, (address, _) in adverts.items()}
+        shares = self._shares(about, cohort, places)
+        self._require(SHARES, shares, cohort.threshold)
+        senders = sorted(shares)
+        base = self.downlink.fingerprint or fingerprint(self.downlink.base)
+        stage = stage_digest(cohort.digest(), senders, asked_digest(fields, base))
+        total = MaskedSum(tensors, self.config.secure_aggregation.bits, report)
+        sealed = {name: given for name, (given, _) in shares.items()}
+        self._answers(about, fields, {name: places[name] for name in senders}, sealed, total)
+        self._require(about.question, total.sites, max(cohort.threshold, self.quorum))
+        places = {name: places[name] for name in sorted(total.sites)}
+        signatures = self._signatures(about, places, cohort.threshold)
+        self._require(SURVIVORS, signatures, cohort.threshold)
+        given = self._given(about, [places[name] for name in signatures], signatures)
+        self._require(UNMASK, given, cohort.threshold)
+        opened(total, cohort, senders, stage, {name: digest for name, (_, digest) in shares.items()}, given)
+        return total, cohort
+
+    def _keys(self, about: Round, addresses: list[str]) -> dict[str, tuple[str, Advert]]:
+        """Site -> its address and keys."""
+
+        def read(address: str, answer: Payload) -> tuple[str, Advert]:
+            advert = Advert.of(answer.fields.get(ADVERT))
+            if advert.site != self.names[address] or advert.round != about:
+                raise SessionProblem("sent keys of another site or round")
+            if advert.weight != self.registered.get(address):
+                raise SessionProblem("gives another weight than it registered")
+            return address, advert
+
+        request = Payload(fields={"step": KEYS, **about.to_field()})
+        least = self.config.secure_aggregation.left(len(addresses))
+        return self._step(dict.fromkeys(addresses, request), least, read)
+
+    def _shares(
+        self, about: Round, cohort: Cohort, places: Mapping[str, str]
+    ) -> dict[str, tuple[dict[str, bytes], bytes]]:
+        """Site -> what it sealed for each other, and the digest of its own mask's secret."""
+
+        def read(address: str, answer: Payload) -> tuple[dict[str, bytes], bytes]:
+            given = contents_of(answer.fields.get("shares"))
+            if set(given) != set(cohort.names) - {self.names[address]}:
+                raise SessionProblem("sent shares that are not for every other site")
+            return given, content(answer.fields.get("digest"), 32)
+
+        handed = [advert.to_field() for advert in cohort.adverts.values()]
+        request = Payload(fields={"step": SHARES, "session": about.session, "cohort": handed})
+        return self._step(dict.fromkeys(places.values(), request), cohort.threshold, read)
+
+    def _answers(
+        self,
+        about: Round,
+        fields: Mapping[str, Any],
+        places: Mapping[str, str],
+        sealed: Mapping[str, Mapping[str, bytes]],
+        total: MaskedSum,
+    ) -> None:
+        """Ask the question itself, each site with the others' shares for it; add what comes."""
+        own = {
+            address: {
+                FIELD: {
+                    "session": about.session,
+                    "shares": {
+                        sender: text(given[name]) for sender, given in sealed.items() if sender != name
+                    },
+                }
+            }
+            for name, address in places.items()
+        }
+        patience = self.patience(max(self.quorum, self.config.secure_aggregation.left(len(places))), math.inf)
+        question: Any = about.question
+        asking = self.downlink.ask(question, list(places.values()), fields, own=own)
+        try:
+            for reply in asking:
+                if isinstance(reply, Reply):
+                    self._count(reply.address, reply.bytes_up, reply.bytes_down)
+                    if self._taken(about, reply, total):
+                        patience.used()
+                    continue
+                patience.moved(reply.moved)
+                self.wait(reply)
+                if patience.over:
+                    break
+        finally:
+            for address in list(asking.open):
+                self._out(address, "gave no answer in time")
+            asking.close()
+
+    def _taken(self, about: Round, reply: Reply, total: MaskedSum) -> bool:
+        answer = reply.answer
+        if isinstance(answer, SiteFailure):
+            self._out(reply.address, answer.reason)
+            return False
+        try:
+            if Round.of(answer.fields) != about:
+                raise SessionProblem("answers another round")
+            total.add(self.names[reply.address], answer.arrays.get(MASKED), answer.arrays.get(REPORT))
+        except (SessionProblem, NotOpened) as error:
+            self._out(reply.address, str(error))
+            return False
+        return True
+
+    def _signatures(self, about: Round, places: Mapping[str, str], threshold: int) -> dict[str, bytes]:
+        request = Payload(fields={"step": SURVIVORS, "session": about.session, "survivors": sorted(places)})
+        return self._step(
+            dict.fromkeys(places.values(), request),
+            threshold,
+            lambda address, answer: content(answer.fields.get("signature"), 64),
+        )
+
+    def _given(self, about: Round, places: Iterable[str], signatures: Mapping[str, bytes]) -> list[Given]:
+        signed = {name: text(signature) for name, signature in signatures.items()}
+        request = Payload(fields={"step": UNMASK, "session": about.session, "signatures": signed})
+
+        def read(address: str, answer: Payload) -> Given:
+            return Given(contents_of(answer.fields.get("own")), contents_of(answer.fields.get("keys")))
+
+        return list(self._step(dict.fromkeys(places, request), len(signatures), read).values())
+
+    def _step(
+        self, requests: Mapping[str, Payload], enough: int, read: Callable[[str, Payload], Read]
+    ) -> dict[str, Read]:
+        """Site -> what was read of its answer to one step; whoever gives another, or none in time, is out.
+
+        read: address and answer to what is used of it; it may raise SessionProblem.
+        """
+        patience, conversation = self.patience(enough, SHORT), Conversation(self.sites, "secure_aggregation")
+        conversation.ask(requests)
+        found: dict[str, Read] = {}
+        for arrival in conversation:
+            if isinstance(arrival, Waiting):
+                self.wait(arrival)
+                if patience.over:
+                    break
+                continue
+            address, answer = arrival
+            up = answer.nbytes if isinstance(answer, Payload) else 0
+            self._count(address, up, requests[address].nbytes)
+            if isinstance(answer, SiteFailure):
+                self._out(address, answer.reason)
+                continue
+            try:
+                found[self.names[address]] = read(address, answer)
+            except SessionProblem as error:
+                self._out(address, str(error))
+                continue
+            patience.used()
+        for address in list(conversation.open):
+            self._out(address, "gave no answer in time")
+        conversation.close()
+        return found
+
+    def _require(self, step: str, left: Any, needed: int) -> None:
+        if len(left) < needed:
+            raise TooFewLeft(step, len(left), needed, self.reasons)
+
+    def _count(self, address: str, up: int, down: int) -> None:
+        name = self.names[address]
+        self.bytes_up[name] = self.bytes_up.get(name, 0) + up
+        self.bytes_down[name] = self.bytes_down.get(name, 0) + down
+
+    def _out(self, address: str, reason: str) -> None:
+        self.reasons.setdefault(self.names[address], reason)
+
+
+def new_round(question: str, number: int) -> Round:
+    """A session of its own name."""
+    return Round(question, number, secrets.token_hex(16))
