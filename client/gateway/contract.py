@@ -58,6 +58,16 @@ LOOP = (
         ),
     ),
     Used("flwr.supercore.run", "RunNotRunningException"),
+    Used("flwr.supernode.fleet_http_client", "FleetHttpClient"),
+    Used("flwr.supernode.node_auth_http_interceptor", "NodeAuthHttpInterceptor"),
+    Used(
+        "flwr.supercore.interceptors.http.runtime_version",
+        "RuntimeVersionHttpInterceptor",
+        ("component_name",),
+    ),
+    Used("flwr.supercore.error", "FlowerError"),
+    Used("flwr.supercore.error", "ApiErrorCode"),
+    Used("flwr.supercore.primitives.asymmetric", "public_key_to_bytes"),
 )
 EXECUTOR = (
     *SHARED,

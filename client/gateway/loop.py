@@ -26,6 +26,8 @@ from flwr.supercore.run import RunNotRunningException
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_connection import http_request_response
 
+from client.gateway.activation import await_activation
+
 log = logging.getLogger(__name__)
 
 SHORTEST, LONGEST, GROWTH = 0.05, 3.0, 1.5  # seconds between looks, and what follows each empty one
@@ -44,6 +46,7 @@ class Connection:
 def run_loop(connection: Connection, answer: Answer, stop: threading.Event) -> None:
     """Answer messages until `stop`. Flower exits the process where the node is refused."""
     while not stop.is_set():
+        await_activation(connection, stop)
         with http_request_response(
             connection.address,
             False,
