@@ -13,7 +13,7 @@ from shared_model.exchange import shared_tensors, trunk_fingerprint
 from shared_model.losses import Objective
 from shared_model.model import build_model
 from shared_model.package import package_sha256
-from shared_model.run_plan import SIGNING_CONTEXT, RunPlan, SignedPlan
+from shared_model.run_plan import PLAIN, QUESTIONS, SIGNING_CONTEXT, RunPlan, SignedPlan
 from shared_model.version import PACKAGE_VERSION
 
 
@@ -28,6 +28,7 @@ def make_plan(config: Config, *, run: str, federation: str) -> RunPlan:
         config=config,
         tensors={name: array.shape for name, array in shared_tensors(objective).items()},
         trunk=trunk_fingerprint(objective),
+        questions=QUESTIONS if config.secure_aggregation.enabled else PLAIN,
     )
 
 

@@ -1,12 +1,14 @@
 """One of Flower's messages to the worker and its answer back: all that the gateway does with what it carries.
 
-It reads nothing out of a message but its type, decides nothing and keeps nothing. An answer is always an answer of
-ours, one that says why there is none included: Flower would send an exception's text as it stands.
+It reads nothing out of a message but its type, and of an answer nothing but keys that it is to sign for the site; it
+decides nothing and keeps nothing. An answer is always an answer of ours, one that says why there is none included:
+Flower would send an exception's text as it stands.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from flwr.app import Message
 
@@ -24,15 +26,17 @@ QUESTION_OF: dict[str, Question] = {
 }
 
 
-def forward(message: Message, worker: WorkerClient) -> Message:
-    """The reply to `message`."""
+def forward(
+    message: Message, worker: WorkerClient, signed: Callable[[Payload], Payload] = lambda answer: answer
+) -> Message:
+    """The reply to `message`. signed: puts this site's signature under its keys of a secure round."""
     kind = message.metadata.message_type
     try:
         if kind == PROBE:
             return Message(to_records(Payload()), reply_to=message)
         if kind not in QUESTION_OF:
             return _problem(message, "this is not asked of a site")
-        answer = worker.ask(QUESTION_OF[kind], opened(from_records(message.content)))
+        answer = signed(worker.ask(QUESTION_OF[kind], opened(from_records(message.content))))
         return Message(to_records(packed(answer)), reply_to=message)
     except WorkerProblem as error:
         log.warning("%s: the worker says: %s", kind, error.what)

@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.kits.layout import KEYS, LOOPBACK, NODE_KEY, SETTINGS
+from deploy.kits.layout import KEYS, LOOPBACK, NODE_KEY, SETTINGS, own_certificate, own_key
 from deploy.pki.keys import PrivateKey, read_private, require_private
 from shared_model.errors import ConfigError, DataError
 
@@ -15,18 +15,25 @@ _FIX = "run fedfundus-provision verify on the kit"
 
 @dataclass(frozen=True)
 class GatewayKit:
-    """superlink: host:port of the outbound proxy. loopback: certificate and key of this machine."""
+    """superlink: host:port of the outbound proxy. loopback: certificate and key of this machine. certified: the site's
+    own, from the federation's authority.
+    """
 
     site: str
     superlink: str
     loopback: tuple[Path, Path]
     node_key: Path
+    certified: tuple[Path, Path]
 
     def key(self) -> PrivateKey:
         """The node's key. Raises DataError where it cannot be used or others may read it."""
-        _require(self.node_key)
-        require_private(self.node_key)
-        return read_private(self.node_key.read_bytes(), str(self.node_key))
+        return _key(self.node_key)
+
+    def signing(self) -> tuple[PrivateKey, str]:
+        """What signs for the site: the key of its certificate, and that certificate, PEM. Raises as `key`."""
+        certificate, key = self.certified
+        _require(certificate)
+        return _key(key), certificate.read_text(encoding="ascii")
 
 
 def read_gateway_kit(kit: Path, superlink: str = "") -> GatewayKit:
@@ -42,8 +49,18 @@ def read_gateway_kit(kit: Path, superlink: str = "") -> GatewayKit:
     for path in (key, certificate):
         _require(path)
     return GatewayKit(
-        site, superlink or str(settings["proxy"]["address"]), (certificate, key), kit / KEYS / NODE_KEY
+        site,
+        superlink or str(settings["proxy"]["address"]),
+        (certificate, key),
+        kit / KEYS / NODE_KEY,
+        (kit / own_certificate(site), kit / KEYS / own_key(site)),
     )
+
+
+def _key(path: Path) -> PrivateKey:
+    _require(path)
+    require_private(path)
+    return read_private(path.read_bytes(), str(path))
 
 
 def _require(path: Path) -> None:

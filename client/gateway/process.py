@@ -52,6 +52,7 @@ def run_gateway(
     with tempfile.TemporaryDirectory(prefix="fedfundus-gateway-") as folder:
         os.environ["FLWR_HOME"] = folder
         os.environ["FEDFUNDUS_WORKER_SOCKET"] = str(socket.absolute())
+        os.environ["FEDFUNDUS_GATEWAY_KIT"] = str(kit.absolute())
         try:
             _tell_of_worker(socket)
             if supernode or _loop_does_not_fit():
@@ -80,13 +81,13 @@ def _loop_does_not_fit() -> bool:
 
 
 def _through_loop(kit: GatewayKit, believed: Path) -> None:
-    from client.gateway.app import worker
+    from client.gateway.app import signed, worker
     from client.gateway.forward import forward
     from client.gateway.loop import Connection, run_loop
 
     print(f"gateway of {kit.site} to {kit.superlink}", flush=True)
     connection = Connection(kit.superlink, str(believed), kit.key())
-    run_loop(connection, lambda message: forward(message, worker()), threading.Event())
+    run_loop(connection, lambda message: forward(message, worker(), signed), threading.Event())
 
 
 def _through_supernode(kit: GatewayKit, believed: Path, folder: Path) -> None:

@@ -95,6 +95,13 @@ CONTENTS: tuple[Content, ...] = (
         kept="a run refuses updates of a site whose count has changed, and a change would tell of an exclusion",
     ),
     Content(
+        "opened rounds",
+        (f"{WORKER}/**/opened.json",),
+        "of each run under secure aggregation, the last round whose sum this site helped to open",
+        False,
+        kept="a round that was opened twice could give this site's update away",
+    ),
+    Content(
         "answers",
         (f"{ANSWERS}/**/*",),
         "what this site has told: without it, a new answer could be subtracted from the first by whoever kept that",

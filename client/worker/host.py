@@ -132,6 +132,9 @@ def _require_within(plan: RunPlan, question: Question, fields: dict[str, Any]) -
         raise DataError(
             f"the approved run plan does not ask {question!r}", fix="the coordinator must make another plan"
         )
+    asked = fields.get("question")
+    if question == "secure_aggregation" and asked in ("train", "evaluate"):
+        _require_within(plan, asked, fields)
     if question in ("train", "evaluate"):
         number, first = fields.get("round"), 1 if question == "train" else 0
         last = plan.config.federation.rounds

@@ -10,6 +10,7 @@ as well, so that both are of the same patients.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from client.cache.trunk_cache import TrunkCache
@@ -31,6 +32,7 @@ from shared_model.records import GRADES, TASKS
 
 if TYPE_CHECKING:
     from client.privacy.dp.rounds import PrivateRounds
+    from client.privacy.secure_aggregation.rounds import SecureRounds
 
 _PATIENCE = 300.0  # seconds that a call waits for a command of the operator
 
@@ -54,6 +56,7 @@ class SiteWorker:
         self._prepared: Prepared | None = None
         self._worker: Worker | None = None
         self._private: PrivateRounds | None = None
+        self._secure: SecureRounds | None = None
 
     def join(self) -> Payload:
         """As Worker.join; what it registers stays registered for the life of the run."""
@@ -77,26 +80,50 @@ class SiteWorker:
 
         A site that does not answer `evaluate` says nothing of its validation patients here either. In a private run
         every step is charged to the site's ledger first: BudgetExhausted where a limit leaves none, LedgerError where
-        the ledger is lost or not as it was written.
+        the ledger is lost or not as it was written. Masked under secure aggregation.
         """
         self._require("train")
         with self._state.lock("round", wait=_PATIENCE):
-            worker = self._current()
-            number = int(request.fields["round"])
-            record_participation(
-                self._state, self._run, self._federation, self._training_patients(), round_number=number
-            )
-            answer = worker.train(request)
-            answer.fields["examples"] = self._registered()
+            return self._masked("train", request, self._trained)
+
+    def _trained(self, request: Payload) -> Payload:
+        worker, number = self._current(), int(request.fields["round"])
+        record_participation(
+            self._state, self._run, self._federation, self._training_patients(), round_number=number
+        )
+        answer = worker.train(request)
+        answer.fields["examples"] = self._registered()
         if "evaluate" not in self._config.policy.calls and "validation" in answer.fields:
             answer.fields["validation"] = _nothing_validated()
         return answer
 
     def evaluate(self, request: Payload) -> Payload:
-        """As Worker.evaluate."""
+        """As Worker.evaluate. Masked under secure aggregation."""
         self._require("evaluate")
         with self._state.lock("evaluate", wait=_PATIENCE):
-            return self._current().evaluate(request)
+            return self._masked("evaluate", request, self._current().evaluate)
+
+    def secure_aggregation(self, request: Payload) -> Payload:
+        """One step of a secure round (client.privacy.secure_aggregation), under the policy of what is masked in it."""
+        self._require("evaluate" if request.fields.get("question") == "evaluate" else "train")
+        with self._state.lock("round", wait=_PATIENCE):
+            self._current()
+            return self._secure_rounds().answer(request, self._registered())
+
+    def _masked(self, question: str, request: Payload, answer: Callable[[Payload], Payload]) -> Payload:
+        if not self._plan.secure_aggregation.enabled:
+            return answer(request)
+        return self._secure_rounds().masked(
+            question, request, lambda: answer(request), lambda: self._current().base(request)
+        )
+
+    def _secure_rounds(self) -> SecureRounds:
+        """Made once: a round's keys are in memory alone."""
+        if self._secure is None:
+            from client.privacy.secure_aggregation.deployed import deployed_rounds
+
+            self._secure = deployed_rounds(self._config, self._state, self._plan, self._run, self._federation)
+        return self._secure
 
     def temperature(self, request: Payload) -> Payload:
         """Losses of a finished model at a grid of temperatures (client.evaluation.temperature_answer).
@@ -141,6 +168,12 @@ class SiteWorker:
                 "this site takes part only in runs that train under differential privacy",
                 where="policy.require_private",
                 fix="start the run with privacy.enabled = true; the site's operator decides this in site.toml",
+            )
+        if self._config.policy.require_secure_aggregation and not self._plan.secure_aggregation.enabled:
+            raise DataError(
+                "this site takes part only in runs under secure aggregation",
+                where="policy.require_secure_aggregation",
+                fix="start the run with secure_aggregation.enabled = true; site.toml decides what this site asks for",
             )
 
     def _current(self) -> Worker:

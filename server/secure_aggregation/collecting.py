@@ -132,7 +132,10 @@ class SecureCollecting(Collecting):
             up, down = session.bytes_up.get(name, 0), session.bytes_down.get(name, 0)
             self.trained.sites[name] = Site(weight, None, {}, {}, 0.0, up, down)
             package = own.roster.packages.get(address)
-            own.folder.took_part(self.number, name, {"package": package, "examples": weight})
+            said = {
+                key: value for key, value in session.said[name].items() if key not in ("session", "question")
+            }
+            own.folder.took_part(self.number, name, {"package": package, **said, "examples": weight})
 
     def _account(self, session: SecureSession, question: str) -> None:
         """What a session cost, and who was out of it."""

@@ -71,6 +71,7 @@ class SecureSession:
     wait: Callable[[Waiting], None] = lambda waiting: None
     quorum: int = 1
     reasons: dict[str, str] = field(default_factory=dict)  # site -> why it is out
+    said: dict[str, dict[str, Any]] = field(default_factory=dict)  # site -> fields beside its masked numbers
     bytes_up: dict[str, int] = field(default_factory=dict)
     bytes_down: dict[str, int] = field(default_factory=dict)
 
@@ -182,6 +183,7 @@ class SecureSession:
             if Round.of(answer.fields) != about:
                 raise SessionProblem("answers another round")
             total.add(self.names[reply.address], answer.arrays.get(MASKED), answer.arrays.get(REPORT))
+            self.said[self.names[reply.address]] = answer.fields
         except (SessionProblem, NotOpened) as error:
             self._out(reply.address, str(error))
             return False
