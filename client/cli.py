@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from client.audit.commands import register as register_audit
 from client.deployed_cli import register
 from client.privacy.commands import register as register_budget
 from client.site.config import load_site
@@ -284,9 +285,8 @@ def _asked(patient: str | None) -> str:
     return found
 
 
-register(app)
-register_budget(app)
-register_weights(app)
+for add in (register, register_budget, register_weights, register_audit):
+    add(app)
 
 
 def main() -> None:

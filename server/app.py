@@ -36,11 +36,14 @@ def make_app(on_round: Callable[[RoundRecord], None] = lambda record: None) -> S
                 where=f"run-folder, {RUN_VARIABLE}",
                 fix="start it by fedfundus-simulate or fedfundus-coordinator",
             )
-        sites = planned(GridSites(grid, probing=(folder / PLAN_FILE).is_file()), folder)
+        sites = GridSites(grid, probing=(folder / PLAN_FILE).is_file())
         if is_stored(folder):
-            execute(RunStore(folder.parent.parent), folder.name, sites, on_round)
+            store = RunStore(folder.parent.parent)
+            told = planned(sites, folder, store.open(folder.name).event)
+            execute(store, folder.name, told, on_round)
         else:
-            run_federation(sites, from_toml(folder / "config.toml"), RunFolder(folder), on_round=on_round)
+            configuration, told = from_toml(folder / "config.toml"), planned(sites, folder)
+            run_federation(told, configuration, RunFolder(folder), on_round=on_round)
 
     return server_app
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from client.approval.trusted import Trusted
+from client.audit.log import AuditLog
 from client.site.contents import APPROVALS
 from client.site.state import SiteState
 from shared_model.errors import DataError, RunError
@@ -59,7 +60,12 @@ class Approvals:
 
     def trust(self, trusted: Trusted) -> None:
         """Believe this federation's authority from now on; plans of another one count no more."""
+        self._told("federation trusted", federation=trusted.federation, authority=trusted.fingerprint)
         self._state.write(FEDERATION, trusted.model_dump_json().encode())
+
+    def forget_federation(self) -> None:
+        """Believe nobody from now on: no question is answered."""
+        self._state.remove(FEDERATION)
 
     def packages(self) -> dict[str, str]:
         """SHA-256 of every approved package -> when it was approved."""
@@ -69,6 +75,7 @@ class Approvals:
 
     def approve_package(self, sha256: str) -> None:
         """Let this package run here."""
+        self._told("package approved", package=sha256)
         self._write(PACKAGES, self.packages() | {sha256: _now()})
 
     def plans(self) -> dict[str, KeptPlan]:
@@ -97,17 +104,20 @@ class Approvals:
         """Let a run of this plan use this site."""
         kept = self.propose(signed)
         if not kept.approved:
+            self._told("plan approved", plan=signed.sha256)
             self._keep(KeptPlan(signed, kept.came, _now()))
 
     def withdraw(self, sha256: str) -> bool:
         """Take the approval of a package or plan back; whether there was one."""
         packages = self.packages()
         if sha256 in packages:
+            self._told("package withdrawn", package=sha256)
             self._write(PACKAGES, {name: when for name, when in packages.items() if name != sha256})
             return True
         kept = self.plan(sha256)
         if kept is None or not kept.approved:
             return False
+        self._told("plan withdrawn", plan=sha256)
         self._keep(KeptPlan(kept.signed, kept.came))
         return True
 
@@ -142,6 +152,10 @@ class Approvals:
     def set_at_work(self, sha256: str) -> None:
         """Remember which plan was joined last."""
         self._state.write(AT_WORK, sha256.encode("ascii"))
+
+    def _told(self, event: str, **detail: str) -> None:
+        """Into the audit log before it counts: what is approved was written down."""
+        AuditLog(self._state).append(event, **detail)
 
     def _keep(self, kept: KeptPlan) -> KeptPlan:
         fields = kept.signed.to_field() | {"came": kept.came, "approved": kept.approved}

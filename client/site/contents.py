@@ -16,7 +16,7 @@ EXCLUDED, PARTICIPATION, LEDGER = "excluded", "participation", "ledger"
 ANSWERS, WORKER, FEATURES = "answers", "worker", "features"
 PRIVATE = "private.json"  # in the worker's folder of a run that trains under differential privacy
 APPROVALS = "approval"
-WEIGHTS = "weights"
+WEIGHTS, AUDIT = "weights", "audit"
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,13 @@ CONTENTS: tuple[Content, ...] = (
         "which federation, package and run plans the operator approved, and the plans that wait for it",
         False,
         kept="what was agreed to, and when, is asked about long after",
+    ),
+    Content(
+        "audit log",
+        (AUDIT, f"{AUDIT}.lock"),
+        "what this site answered and refused, by id, and what its operator approved",
+        False,
+        kept="what was answered, and when, is asked about long after",
     ),
     Content(
         "pretrained weights",

@@ -21,6 +21,8 @@ from shared_model.version import PACKAGE_VERSION
 EVERY_ROUND = (
     "the change of the shared parameters (never the decoders or any other local part)",
     "the round's number, the registered count of training photographs, mean training losses, loss weights, seconds",
+    "a fingerprint of whom that number rests on, which only this site can read, and the number of rows skipped (from "
+    "minimum_cell up); in a private run instead what the run has cost so far",
 )
 VALIDATED = (
     "on validation photographs: how many, the summed loss, a confusion matrix for each of ICDR and SDRG"

@@ -17,6 +17,7 @@ subtracts knows which patients came and that nobody left; and sites that share p
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,17 @@ class Answers:
         else:
             self._store.enter(kept)
         return told
+
+    def data(self) -> str:
+        """Fingerprint of the training patients whom the number last told rests on; "" where none was told.
+
+        Of keyed digests, so that it tells nobody who they are; it changes only when another number may be told.
+        """
+        exact = [item for item in self._store.read() if not item.epsilon]
+        if not exact:
+            return ""
+        marks = sorted((patient, marks[0]) for patient, marks in exact[-1].patients.patients.items())
+        return hashlib.sha256(json.dumps(marks).encode()).hexdigest()
 
     def preview_count(self, table: pd.DataFrame, policy: Policy) -> int:
         """What `count` would give now, with nothing stored."""

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from client.approval.store import Approvals
+from client.audit.log import AuditLog
 from client.site.config import SiteConfig
 from client.site.state import SiteState
 from client.worker.site_worker import SiteWorker
-from shared_model.errors import DataError, RunError
+from shared_model.errors import ConfigError, DataError, FedFundusError, RunError
+from shared_model.exchange.message_id import message_id
 from shared_model.exchange.payload import Payload
 from shared_model.package import package_sha256
 from shared_model.run_plan import PACKAGE, PLAN, SIGNED_PLAN, Question, RunPlan, SignedPlan
@@ -57,7 +59,8 @@ class WorkerHost:
         self.approvals = Approvals(state)
         self.package = package_sha256()
         self._worker: Asked | None = None
-        self._of = ""  # the plan that self._worker is of
+        self._of = self._run = ""  # the plan that self._worker is of, and its run
+        self._log = AuditLog(state)
 
     def expected(self, question: Question) -> int:
         """Bytes of tensors that a request may bring at most."""
@@ -69,7 +72,18 @@ class WorkerHost:
         return int(_SLACK * self.approvals.require(signed, self.package).bytes_of_tensors) + (1 << 20)
 
     def answer(self, question: Question, request: Payload) -> Payload:
-        """The answer that leaves. Raises FedFundusError, of which only `what` may leave."""
+        """The answer that leaves, written down before. Raises FedFundusError, of which only `what` may leave."""
+        try:
+            answer = self._answer(question, request)
+        except FedFundusError as error:
+            why = "the site's configuration does not fit" if isinstance(error, ConfigError) else error.what
+            self._log.append("refused", **_about(question, request), why=why)
+            raise
+        named = {"run": self._run, "plan": self._of, "id": message_id(answer)}
+        self._log.append("answered", **_about(question, answer), **named)
+        return answer
+
+    def _answer(self, question: Question, request: Payload) -> Payload:
         if question == "join":
             return self._join(request)
         signed = self.approvals.at_work()
@@ -116,8 +130,18 @@ class WorkerHost:
 
     def _worker_of(self, plan: RunPlan) -> Asked:
         if self._worker is None or self._of != plan.sha256:
-            self._worker, self._of = self._opened(self._config, self._state, plan), plan.sha256
+            self._worker = self._opened(self._config, self._state, plan)
+            self._of, self._run = plan.sha256, plan.run
         return self._worker
+
+
+def _about(question: Question, message: Payload) -> dict[str, str | int]:
+    """The question and the round that a message names, if it names one."""
+    about: dict[str, str | int] = {"question": question}
+    number = message.fields.get("round")
+    if isinstance(number, int) and 0 <= number < 1 << 31:
+        about["round"] = number
+    return about
 
 
 def _not_joined() -> RunError:

@@ -10,6 +10,7 @@ as well, so that both are of the same patients.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from client.rights.retention import expire
 from client.site.config import Call, SiteConfig
 from client.site.contents import FEATURES, WORKER
 from client.site.describe import answers, statistics_policy
+from client.site.ledger import ledger
 from client.site.prepare import Prepared, prepare
 from client.site.state import SiteState
 from client.worker.finished_answers import Asked, FinishedAnswers, request_digest
@@ -66,7 +68,7 @@ class SiteWorker:
             answer = worker.join()
             if "statistics" in self._config.policy.calls:
                 worker.statistics()
-            answer.fields["examples"] = self._registered()
+            answer.fields["examples"] = self._registered()["examples"]
         return answer
 
     def statistics(self) -> Payload:
@@ -92,7 +94,7 @@ class SiteWorker:
             self._state, self._run, self._federation, self._training_patients(), round_number=number
         )
         answer = worker.train(request)
-        answer.fields["examples"] = self._registered()
+        answer.fields.update(self._registered() | self._spent())
         if "evaluate" not in self._config.policy.calls and "validation" in answer.fields:
             answer.fields["validation"] = _nothing_validated()
         return answer
@@ -108,7 +110,7 @@ class SiteWorker:
         self._require("evaluate" if request.fields.get("question") == "evaluate" else "train")
         with self._state.lock("round", wait=_PATIENCE):
             self._current()
-            return self._secure_rounds().answer(request, self._registered())
+            return self._secure_rounds().answer(request, int(self._registered()["examples"]))
 
     def _masked(self, question: str, request: Payload, answer: Callable[[Payload], Payload]) -> Payload:
         if not self._plan.secure_aggregation.enabled:
@@ -221,17 +223,35 @@ class SiteWorker:
         table = self._prepared.table
         return list(table.loc[table["split"] == "train", "patient_id"].unique())
 
-    def _registered(self) -> int:
-        """The count of training photographs this run knows; where it knows none yet, the one that may be told."""
+    def _registered(self) -> dict[str, Any]:
+        """What this run knows of the training photographs: how many, and the fingerprint of whom they are of.
+
+        Where it knows nothing yet, what may be told. Without differential privacy also how many rows were skipped,
+        from the policy's minimum up.
+        """
         name = f"{WORKER}/{self._run}/registered.json"
         kept = self._state.read(name)
-        if kept is None:
-            assert self._prepared is not None
-            known = answers(self._config, self._state, self._federation)
-            examples = known.count(self._prepared.table, statistics_policy(self._config))
-            self._state.write(name, json.dumps(examples).encode())
-            return examples
-        return int(json.loads(kept))
+        if kept is not None:
+            known = json.loads(kept)
+            return known if isinstance(known, dict) else {"examples": int(known)}
+        assert self._prepared is not None
+        told, policy = answers(self._config, self._state, self._federation), statistics_policy(self._config)
+        found: dict[str, Any] = {"examples": told.count(self._prepared.table, policy), "data": told.data()}
+        skipped = int(self._prepared.quarantine["row"].nunique())
+        if not self._plan.privacy.enabled and skipped >= policy.minimum_cell:
+            found["skipped"] = skipped
+        self._state.write(name, json.dumps(found).encode())
+        return found
+
+    def _spent(self) -> dict[str, float]:
+        """What the run has cost so far, where it is a private one."""
+        if not self._plan.privacy.enabled:
+            return {}
+        from client.privacy.composition import Composition  # Opacus takes seconds to load
+
+        entries = [entry for entry in ledger(self._config, self._state).entries() if entry.run == self._run]
+        spent = Composition(self._config.policy.delta_limit)(entries).epsilon
+        return {"epsilon": spent} if math.isfinite(spent) else {}
 
 
 def _nothing_validated() -> dict[str, Any]:

@@ -6,7 +6,6 @@ to somebody else. Each export names the last one, and so does `status`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 
 from server.errors import Code, CoordinatorError
 from server.store.database import Database, now
+from shared_model.audit_line import line_digest
 
 
 def append(connection: sqlite3.Connection, run: str, event: str, detail: Mapping[str, Any]) -> None:
@@ -30,7 +30,7 @@ def append(connection: sqlite3.Connection, run: str, event: str, detail: Mapping
     connection.execute(
         "INSERT INTO audit (seq, at, run, event, detail, previous, digest) "
         "VALUES (:seq, :at, :run, :event, :detail, :previous, :digest)",
-        {**line, "digest": _digest(line)},
+        {**line, "digest": line_digest(line)},
     )
 
 
@@ -43,7 +43,7 @@ def head(database: Database) -> str:
     for number, row in enumerate(database.rows("SELECT * FROM audit ORDER BY seq"), start=1):
         line = dict(row)
         digest = line.pop("digest")
-        if line["seq"] != number or line["previous"] != previous or _digest(line) != digest:
+        if line["seq"] != number or line["previous"] != previous or line_digest(line) != digest:
             raise CoordinatorError(
                 Code.ALTERED_AUDIT,
                 f"the audit log was altered at line {number}",
@@ -58,8 +58,3 @@ def lines(database: Database, run: str = "") -> Iterable[dict[str, Any]]:
     """Every line, or those of one run, oldest first."""
     for row in database.rows("SELECT * FROM audit WHERE run = ? OR ? = '' ORDER BY seq", run, run):
         yield {**dict(row), "detail": json.loads(row["detail"])}
-
-
-def _digest(line: Mapping[str, Any]) -> str:
-    content = json.dumps(line, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(content.encode()).hexdigest()

@@ -12,10 +12,11 @@ from server.store.runs import RunRow, RunStore
 def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
     """One run in full: where it stands, who took part, what was not used, how good it is so far."""
     database, history = store.database, store.open(row.run).history()
-    sites = database.rows(
-        "SELECT site, COUNT(*) AS rounds, MAX(round) AS last, MAX(examples) AS examples FROM participation "
-        "WHERE run = ? GROUP BY site ORDER BY site",
+    sites = database.rows(  # beside one MAX, SQLite gives the other columns of the row that has it
+        "SELECT site, COUNT(*) AS rounds, MAX(round) AS last, examples, skipped, data, package, epsilon "
+        "FROM participation WHERE run = ? AND round <= ? GROUP BY site ORDER BY site",
         row.run,
+        row.complete,
     )
     left_out = database.rows(
         "SELECT round, site, kind, reason, at FROM quarantine WHERE run = ? ORDER BY at", row.run
@@ -23,11 +24,23 @@ def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
     return {
         **asdict(row),
         "sites": [dict(site) for site in sites],
+        "participation": participation(store, row.run),
         "not_used": [dict(line) for line in left_out],
         "validation": history[-1]["validation"] if history else None,
         "suspended": suspended(store),
         "audit_head": audit.head(database),
     }
+
+
+def participation(store: RunStore, run: str) -> list[dict[str, Any]]:
+    """Who took part in each complete round: photographs used and skipped, data, package, plan, epsilon so far."""
+    rows = store.database.rows(
+        "SELECT p.round, p.site, p.examples, p.skipped, p.data, p.package, p.plan, p.epsilon, p.at "
+        "FROM participation p JOIN runs r ON r.run = p.run WHERE p.run = ? AND p.round <= r.complete "
+        "ORDER BY p.round, p.site",
+        run,
+    )
+    return [dict(row) for row in rows]
 
 
 def suspended(store: RunStore) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from server.store import audit
 from server.store.database import Database, now
 from server.store.ledger import participant
 from server.store.run_folder import RunFolder
+from shared_model.exchange.message_id import MESSAGE_ID
 
 
 class StoredRun(RunFolder):
@@ -81,7 +82,8 @@ class StoredRun(RunFolder):
                     now(),
                 ),
             )
-            self._tell(connection, "used", round=number, site=site, examples=entry.examples)
+            named = {"id": fields[MESSAGE_ID]} if MESSAGE_ID in fields else {}
+            self._tell(connection, "used", round=number, site=site, examples=entry.examples, **named)
 
     def round_complete(self, number: int) -> None:
         """Round `number` is in the model, and in the checkpoint."""
