@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_SEED ?= 0
 
-.PHONY: demo demo-seeds test test-all check bench lock sbom soak clean
+.PHONY: demo demo-seeds federation test test-all check bench lock sbom soak clean
 .DELETE_ON_ERROR:
 
 # --compile-bytecode: importing torch and timm uncompiled would cost every process ten seconds.
@@ -27,6 +27,10 @@ demo-seeds: $(READY)
 	@test -d runs/demo-data || { echo "error: run make demo first"; exit 1; }
 	for seed in 1 2; do rm -rf runs/demo-seed-$$seed; \
 	  $(BIN)/fedfundus-simulate run --data runs/demo-data --preset tiny --partition center --seed $$seed --out runs/demo-seed-$$seed || exit; done
+
+# Provisioned, started, trained, exported, compared with a simulation, stopped: three sites on this machine.
+federation: $(READY)
+	$(BIN)/python -m deploy.rehearsal
 
 # A file's tests stay in one process, since they share what they prepared. The slow ones run one at a time: a
 # full-size model takes most of the memory.

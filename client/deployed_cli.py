@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from client.services.commands import register as register_services
 from shared_model.command_line import errors
 
 SOCKET_VARIABLE, DEFAULT_SOCKET = "FEDFUNDUS_WORKER_SOCKET", Path("/run/fedfundus/worker.sock")
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to `fedfundus-site`."""
     for command in (worker, gateway, approve, status):
         app.command()(command)
+    register_services(app)
 
 
 def worker(
@@ -101,16 +103,25 @@ def approve(
     raise typer.Exit(0 if done else 1)
 
 
-def status(config_file: ConfigFile = DEFAULT, socket: Socket = DEFAULT_SOCKET, as_json: Json = False) -> None:
+def status(
+    config_file: ConfigFile = DEFAULT,
+    socket: Annotated[
+        Path | None,
+        typer.Option(envvar=SOCKET_VARIABLE, help="The worker's socket; by default that of `start`."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """What is approved, what waits, and whether the worker answers.
 
     Exit code 0: ready. 1: something waits for the operator. 3: no worker serves.
     """
     from client.approval.status import exit_code, lines
     from client.approval.status import status as look
+    from client.services.services import places
     from client.site.opening import open_site
 
     config, state = open_site(config_file)
-    document = look(config, state, socket)
+    started = places(config)
+    document = look(config, state, socket or (started.socket if started else DEFAULT_SOCKET))
     print(json.dumps(document, indent=1) if as_json else "\n".join(lines(document)))
     raise typer.Exit(exit_code(document))

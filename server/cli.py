@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from server.named import connection, existing, latest
+from server.services.commands import register as register_services
+from server.weights_command import weights
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
 
@@ -257,6 +259,10 @@ def _hand_over(runs: RunStore, run: str, link: SuperLink, *, detach: bool, as_js
 
 def _print_json(document: Any) -> None:
     print(json.dumps(document, indent=1, allow_nan=False))
+
+
+register_services(app)
+app.command()(weights)
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from server.errors import Code, CoordinatorError, RunStopped
 from server.evaluation.asking import judge
-from server.federation import run_federation
+from server.federation import fewest_sites, run_federation
+from server.gathering import wait_for_sites
 from server.history import RoundRecord
 from server.sites import Sites
 from server.store.database import FILE
@@ -58,6 +59,7 @@ def execute(
             )
         store.set_state(run, "running")
         try:
+            wait_for_sites(sites, folder, fewest_sites(config), config.federation.silence)
             roster = run_federation(sites, config, folder, on_round=on_round, resume=True)
             if not row.canary:
                 judge(sites, roster, config, folder)

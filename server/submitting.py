@@ -41,7 +41,7 @@ def submit(folder: Path, superlink: SuperLink) -> str:
     place = folder / "flower"
     with naming_disk_errors(place):
         (place / "app").mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_text(place / "config.toml", tomli_w.dumps(_connection(superlink)))
+    write_connection(place, superlink)
     write_text(place / "app" / "pyproject.toml", tomli_w.dumps(_app()))
     setting = f"run-folder={json.dumps(str(folder))}"
     command = [sys.executable, "-m", "flwr.cli.app", "run", str(place / "app"), "coordinator"]
@@ -64,6 +64,13 @@ def submit(folder: Path, superlink: SuperLink) -> str:
     if not answer.get("success"):
         raise _refused(superlink, str(answer.get("error-message", "flwr run failed")))
     return str(answer["run-id"])
+
+
+def write_connection(home: Path, superlink: SuperLink) -> None:
+    """What Flower's commands read in `home` (FLWR_HOME): the SuperLink, under the name `coordinator`."""
+    with naming_disk_errors(home):
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_text(home / "config.toml", tomli_w.dumps(_connection(superlink)))
 
 
 def _connection(superlink: SuperLink) -> dict[str, object]:

@@ -1,0 +1,68 @@
+"""`fedfundus-coordinator start`, and `stop` of what it started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared_model.command_line import errors
+from shared_model.errors import ConfigError
+
+NAMES = ("superlink", "front")
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[superlink|front]...", help="By default both.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `fedfundus-coordinator`."""
+    app.command()(start)
+    app.command()(shutdown)
+
+
+def start(
+    names: Names = None,
+    kit: Annotated[Path, typer.Option(help="The coordinator's kit.")] = Path("kit"),
+    store: Annotated[Path, typer.Option("--store", help="Where runs and their record lie.")] = Path("runs"),
+) -> None:
+    """Start SuperLink and the front, and tell SuperLink the kit's sites. Repeated, it starts what does not run."""
+    from server.services.services import expiry, services_of
+    from server.services.services import start as begin
+
+    wanted = _known(names)
+    place, opened = store.resolve(), kit.resolve()
+    started = begin(opened, place, wanted)
+    for name in wanted:
+        process = services_of(place).running(name)
+        print(
+            f"{name}: {'started' if name in started else 'runs'}, process {process.pid if process else '?'}"
+        )
+    until = expiry(opened)
+    print(f"certificate until {until['expires']} ({until['days_left']} days)")
+    print("next: fedfundus-coordinator launch CONFIG --kit KIT, once the sites have started")
+
+
+def shutdown(
+    names: Names = None,
+    store: Annotated[Path, typer.Option("--store", help="Where runs and their record lie.")] = Path("runs"),
+) -> None:
+    """Stop the front and SuperLink. A run that is under way ends with them; resume goes on from there."""
+    from server.services.services import services_of
+
+    wanted = _known(names)
+    stopped = services_of(store.resolve()).stop([name for name in reversed(NAMES) if name in wanted])
+    print(f"stopped: {', '.join(stopped)}" if stopped else "nothing ran")
+    if not stopped:
+        errors.print("notice: what a service manager started is stopped by that", markup=False)
+
+
+def _known(names: list[str] | None) -> tuple[str, ...]:
+    unknown = sorted(set(names or ()) - set(NAMES))
+    if unknown:
+        raise ConfigError(
+            f"there is no process {unknown[0]!r:.30}", where="NAME", fix=f"use {' or '.join(NAMES)}"
+        )
+    return tuple(name for name in NAMES if not names or name in names)
