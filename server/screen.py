@@ -12,8 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shared_model.evaluation.pooled_table import left_out_lines, pooled_table
-
 _COLOURS = {
     "finished": "green",
     "running": "cyan",
@@ -68,6 +66,11 @@ def show_runs(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def show_figures(document: Mapping[str, Any]) -> None:
     """Print the table that a simulation prints too, and who is not in it."""
+    from shared_model.evaluation.pooled_table import (
+        left_out_lines,
+        pooled_table,
+    )  # with pandas, which nothing else needs
+
     console = _console()
     console.print(pooled_table(document["pooled"]))
     for line in left_out_lines(document["pooled"]):
