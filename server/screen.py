@@ -69,7 +69,7 @@ def show_figures(document: Mapping[str, Any]) -> None:
     from shared_model.evaluation.pooled_table import (
         left_out_lines,
         pooled_table,
-    )  # with pandas, which nothing else needs
+    )
 
     console = _console()
     console.print(pooled_table(document["pooled"]))
