@@ -1,9 +1,10 @@
 """One private step: every contribution clipped, their exact sum noised, then the optimiser.
 
-Opacus's DPOptimizer clips, adds noise and divides. What is ours is the arithmetic between: contributions are
-rounded towards zero onto a grid and added up as integers. So the sum does not depend on the order of patients, one
-patient moves it by the clipping norm and not a rounding error more, and a noised sum takes the same values whoever
-is in it. Floating-point sums promise none of this (Mironov 2012; Casacuberta et al. 2022).
+Opacus's DPOptimizer leads through a step: clip and add up, noise, divide, optimise. What is ours is the arithmetic of
+the first two: contributions are clipped and rounded towards zero onto a grid, and added up as integers. So the sum
+does not depend on the order of patients, one patient moves it by the clipping norm and not a rounding error more, and
+a noised sum takes the same values whoever is in it. Floating-point sums promise none of this (Mironov 2012;
+Casacuberta et al. 2022).
 """
 
 from __future__ import annotations
@@ -41,41 +42,36 @@ class PrivateOptimizer(DPOptimizer):  # type: ignore[misc]
         self._normaliser = plan.normaliser
         self._randomness = randomness
         self._number = 0
-        self._sum = torch.zeros(0, dtype=torch.int64)
+        self._sizes = [parameter.numel() for parameter in self.params]
+        self._sum = self._nothing()
         self.zero_grad(set_to_none=True)
 
     def contribute(self) -> None:
         """Take the gradient that one backward pass left in the parameters, clip it, and add it to the sum."""
-        for parameter in self.params:
-            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            parameter.grad_sample = gradient.detach().unsqueeze(0)
-        self.signal_skip_step(True)
-        self.step()
+        found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        self.add(torch.cat([gradient.detach().flatten() for gradient in found]))
         self.zero_grad(set_to_none=True)
+
+    def add(self, gradient: Tensor) -> None:
+        """Clip one contribution (P,), the parameters' gradients one after the other, and add it to the sum."""
+        self._sum += on_grid(gradient, self.max_grad_norm)
 
     def release(self, number: int) -> None:
         """Add noise and take the optimiser's step; number: of the step in the run. Done for an empty draw too."""
         for parameter in self.params:
             parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
         self._number = number
-        self.signal_skip_step(False)
         self.step()
+        self._sum = self._nothing()
         self.zero_grad(set_to_none=True)
 
     def clip_and_accumulate(self) -> None:
-        """Opacus's clipping of the one contribution at hand; the sum is ours. Called by `step`."""
-        begun = self.params[0].summed_grad is not None
-        for parameter in self.params:
-            parameter.summed_grad = None
-        super().clip_and_accumulate()
-        # As one vector: a model has hundreds of tensors, and a step hundreds of contributions.
-        own = on_grid(
-            torch.cat([parameter.summed_grad.flatten() for parameter in self.params]), self.max_grad_norm
-        )
-        self._sum = self._sum.add_(own) if begun else own
-        parts = torch.split(self._sum, [parameter.numel() for parameter in self.params])
-        for parameter, part in zip(self.params, parts, strict=True):
+        """The sum of what was contributed, which is clipped already. Called by `step`."""
+        for parameter, part in zip(self.params, torch.split(self._sum, self._sizes), strict=True):
             parameter.summed_grad = part.view_as(parameter)
+
+    def _nothing(self) -> Tensor:
+        return torch.zeros(sum(self._sizes), dtype=torch.int64, device=self.params[0].device)
 
     def add_noise(self) -> None:
         """Noise of `noise_multiplier` clipping norms on the integer sum, and back to numbers. Called by `step`."""
@@ -94,15 +90,16 @@ class PrivateOptimizer(DPOptimizer):  # type: ignore[misc]
                 parameter.grad /= self._normaliser
 
 
-def on_grid(clipped: Tensor, clip: float) -> Tensor:
-    """A contribution (P,), clipped in fp32, as integers of norm at most GRID (which stands for `clip`), int64.
+def on_grid(gradient: Tensor, clip: float) -> Tensor:
+    """A contribution (P,) clipped to a norm of `clip`, as integers of norm at most GRID (which stands for it), int64.
 
     Rounding is towards zero, so that it cannot lengthen. A contribution that is not finite becomes zero: a patient
     whose data break the loss takes part in nothing.
     """
-    exact = clipped.double()
+    exact = gradient.double()
     norm = float(torch.linalg.vector_norm(exact))
     if not math.isfinite(norm):
-        return torch.zeros_like(clipped, dtype=torch.int64)
+        return torch.zeros_like(gradient, dtype=torch.int64)
     bound = clip * (1 - _MARGIN)
-    return exact.mul_(GRID / clip * min(1.0, bound / norm if norm > 0 else 1.0)).trunc_().to(torch.int64)
+    # Conversion to integers cuts off what is behind the point.
+    return exact.mul_(GRID / clip * min(1.0, bound / norm if norm > 0 else 1.0)).to(torch.int64)

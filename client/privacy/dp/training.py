@@ -6,9 +6,11 @@ list of parameters that its records could not train, since each would need noise
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from client.privacy.dp.randomness import Randomness
 from client.privacy.dp.refusals import Unmoved, require_all_in_step, require_private
 from client.privacy.dp.sampling import Unit, patients_of, units
 from client.privacy.dp.step import PrivateOptimizer
+from client.privacy.dp.together import Records, Together, slots_of, why_not
 from client.training.augmentation import Augmentation
 from client.training.optimizer import make_optimizer, moments_of
 from client.training.sampling import modality_dropout
@@ -30,6 +33,10 @@ from shared_model.config import Config, TrainingConfig
 from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
 from shared_model.randomness import torch_generator, torch_seed
+
+log = logging.getLogger(__name__)
+
+_ALONE: dict[Any, bool] = {}  # what `Together.alone` found
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,11 @@ class PrivateTraining:
         *,
         learning_rate: float,
         moments: Arrays | None = None,
+        one_at_a_time: bool = False,
     ) -> None:
-        """rows: the training records. Raises ConfigError for what `refusals` does not let pass."""
+        """rows: the training records. one_at_a_time: even where patients could be taken together, which gives the same
+        but for rounding. Raises ConfigError for what `refusals` does not let pass.
+        """
         require_private(config, objective)
         self.objective = objective
         self._dataset = dataset
@@ -71,29 +81,66 @@ class PrivateTraining:
         inner = make_optimizer(objective, config.training, learning_rate, moments)
         require_all_in_step(objective, inner)
         self.optimizer = PrivateOptimizer(inner, plan, randomness)
+        objective.train()
+        self._together: Together | None = None
+        if not one_at_a_time and not why_not(objective, plan):
+            self._together = Together(objective, self.optimizer.params, slots_of(plan))
 
     def step(self, number: int) -> None:
         """Step `number` of the run: sample, clip, add up, add noise, optimise."""
         self.objective.train()
         if isinstance(self._loss, PatientObjective):
             self._loss.start_step()
-        for unit in units(self._records, self._plan, number, self._randomness):
-            with _forked(unit.seed):
-                self._unit_loss(unit).backward()  # type: ignore[no-untyped-call]
-            self.optimizer.contribute()
+        drawn = units(self._records, self._plan, number, self._randomness)
+        if self._together is not None and drawn and not self._are_alone(self._together, drawn[0]):
+            self._together = None
+        if self._together is not None:
+            prepared = (self._together.prepared(self._records_of(unit)) for unit in drawn)
+            for gradient in self._together.gradients(prepared):
+                self.optimizer.add(gradient)
+        else:
+            self._one_at_a_time(drawn)
         self.optimizer.release(number)
+
+    @property
+    def takes_together(self) -> bool:
+        """Whether patients are taken many at a time."""
+        return self._together is not None
 
     def moments(self) -> Arrays:
         """Of the optimiser, for the next round."""
         return moments_of(self.objective, self.optimizer.original_optimizer)
 
+    def _one_at_a_time(self, drawn: Sequence[Unit]) -> None:
+        for unit in drawn:
+            with _forked(unit.seed):
+                self._unit_loss(unit).backward()  # type: ignore[no-untyped-call]
+            self.optimizer.contribute()
+
+    def _are_alone(self, together: Together, unit: Unit) -> bool:
+        """Asked once a process for a model, and the shape of what it reads."""
+        like = together.prepared(self._records_of(unit))
+        shapes = tuple(tuple(part.shape[1:]) for part in like.tensors())
+        key = together.slots, shapes, torch.get_num_threads(), self.objective.model.config.model_dump_json()
+        if key not in _ALONE:
+            _ALONE[key] = together.alone(like)
+            if not _ALONE[key]:
+                log.warning(
+                    "this machine rounds a patient's gradient by who else is there: one patient at a time"
+                )
+        return _ALONE[key]
+
     def _unit_loss(self, unit: Unit) -> Tensor:
         """The loss of a patient or a group; everything random in it follows from the unit's own seed."""
+        records = self._records_of(unit)
+        loss: Tensor = self._loss(records.batch, records.keep)[0]
+        return loss
+
+    def _records_of(self, unit: Unit) -> Records:
         augmentation = Augmentation(self._training.augmentation, torch_generator(unit.seed, "augmentation"))
         batch = self._dataset.batch(unit.rows, augmentation)
         keep = modality_dropout(batch.present, self._training.modality_dropout, 0, unit.seed, "unit")
-        loss: Tensor = self._loss(batch, keep)[0]
-        return loss
+        return Records(batch, keep)
 
 
 def train_privately(training: PrivateTraining, first_step: int, steps: int) -> PrivateResult:

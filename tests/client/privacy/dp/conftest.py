@@ -35,6 +35,19 @@ PRIVATE = (
     "training.learning_rate=0.01",
     "privacy={enabled=true, seeded=true, bank=4, records=3}",
 )
+# A frozen image encoder, a frozen text encoder and one loss: what the preset `private` trains.
+TOGETHER = (
+    "model.image={size=32, width=16, depth=1, heads=2, name='vit_tiny_patch16_224', stem='convolutional', "
+    "frozen_blocks=1}",
+    "model.text={vocabulary=1024, width=16, depth=1, heads=2, feed_forward=24, maximum_tokens=16, kept_tokens=12, "
+    "frozen_blocks=1, freeze_embeddings=true}",
+    "model.fusion={width=16, depth=1, heads=2, feed_forward=24, dropout=0.0, joint=16}",
+    "model.decoders.enabled=false",
+    "losses.weighting=fixed",
+    "losses.fixed={image_text=0.0, image_structured=0.0, text_structured=0.0, image_reconstruction=0.0, "
+    "text_reconstruction=0.0, grading=1.0}",
+    "training.modality_dropout=0.3",
+)
 SENTENCES = ("Scar is present.", "Nevus is present.", "Drusen is present.", "No abnormality is recorded.")
 
 
@@ -189,7 +202,9 @@ def make_training(
     bank: Bank,
     notes: Tokenizer,
 ) -> MakeTraining:
-    def make(records: Sequence[Record], of: Plan, *overrides: str, seed: int = 0) -> PrivateTraining:
+    def make(
+        records: Sequence[Record], of: Plan, *overrides: str, seed: int = 0, one_at_a_time: bool = False
+    ) -> PrivateTraining:
         config = private_config(f"privacy.mode={of.mode}", *overrides)
         site = Patients(records, notes)
         rows = torch.arange(len(records)).numpy()
@@ -204,6 +219,7 @@ def make_training(
             randomness,
             bank,
             learning_rate=config.training.learning_rate,
+            one_at_a_time=one_at_a_time,
         )
 
     return make
@@ -272,4 +288,5 @@ def kit() -> SimpleNamespace:
         plan=plan,
         distance=distance,
         HOSTILE=HOSTILE,
+        TOGETHER=TOGETHER,
     )
