@@ -80,7 +80,9 @@ def test_status_says_what_was_not_used_and_why(command: Command) -> None:
     document = json.loads(command("status", "broken", "--json").stdout)
     assert document["not_used"][0]["kind"] == "refused"
     assert document["validation"]["icdr"]["quadratic_weighted_kappa"] == 0.5
-    assert document["sites"] == [{"site": "north", "rounds": 1, "last": 1, "examples": 12}]
+    unsaid = dict.fromkeys(("skipped", "data", "package", "epsilon"))
+    assert document["sites"] == [{"site": "north", "rounds": 1, "last": 1, "examples": 12} | unsaid]
+    assert [(one["round"], one["site"]) for one in document["participation"]] == [(1, "north")]
 
 
 def test_runs_are_listed_oldest_first(command: Command) -> None:
@@ -216,7 +218,9 @@ def test_an_export_says_what_it_is_made_of_and_is_signed(
     loaded = load_artefact(out, PIPELINE_VERSION)
     assert loaded.sha256 == digest
     statement = json.loads((out / "statement.json").read_text())
-    assert statement["sites"] == [{"site": "north", "rounds": 2, "last": 2, "examples": 12}]
+    (north,) = statement["sites"]
+    assert [north[key] for key in ("site", "rounds", "last", "examples")] == ["north", 2, 2, 12]
+    assert {"data", "package", "skipped", "epsilon"} <= north.keys()
     assert statement["weights_sha256"] == digest
     assert statement["privacy"] is None
     assert statement["test"] is None
