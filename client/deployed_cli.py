@@ -118,10 +118,14 @@ def status(
     from client.approval.status import exit_code, lines
     from client.approval.status import status as look
     from client.services.services import places
+    from client.services.standing import lines as standing_lines
+    from client.services.standing import standing
     from client.site.opening import open_site
 
     config, state = open_site(config_file)
     started = places(config)
     document = look(config, state, socket or (started.socket if started else DEFAULT_SOCKET))
-    print(json.dumps(document, indent=1) if as_json else "\n".join(lines(document)))
+    document |= standing(config, state)
+    told = [*lines(document), *standing_lines(document)]
+    print(json.dumps(document, indent=1) if as_json else "\n".join(told))
     raise typer.Exit(exit_code(document))

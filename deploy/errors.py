@@ -32,6 +32,8 @@ class DeployError(RunError):
     def __init__(self, code: Code, what: str, *, where: str = "", fix: str = "") -> None:
         super().__init__(what, where=where, fix=fix)
         self.code = code
+        if code.value < "P3":  # what was given is wrong, not the machine
+            self.exit_code = 2
 
     def __str__(self) -> str:
         return f"{self.code.value} {super().__str__()}"

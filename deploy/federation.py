@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, Field, model_validator
 
+from deploy.errors import Code, DeployError
 from shared_model.config.section import Section
 from shared_model.config.validation import validated
 from shared_model.errors import ConfigError
@@ -112,14 +113,6 @@ class Federation(Section):
     sites: Annotated[tuple[Site, ...], Field(min_length=1, max_length=500)]
     lifetimes: Lifetimes = Lifetimes()
 
-    @model_validator(mode="after")
-    def _each_site_once(self) -> Federation:
-        names = [site.name for site in self.sites]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"a site's name is used twice: {', '.join(twice)}")
-        return self
-
     @property
     def server_name(self) -> str:
         """The name that a site's proxy checks: always in the coordinator's certificate, also where it has no DNS name.
@@ -183,7 +176,12 @@ def parse_federation(content: bytes, where: str) -> Federation:
         raise ConfigError(f"the federation file is not YAML: {why}", where=where + line, fix=_FIX) from None
     if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
         raise ConfigError("the federation file holds no keys and values", where=where, fix=_FIX)
-    return validated(Federation, tree, fix=_FIX, keys=_FIX)
+    federation = validated(Federation, tree, fix=_FIX, keys=_FIX)
+    names = [site.name for site in federation.sites]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        what = f"a site's name is used twice: {', '.join(twice)}"
+        raise DeployError(Code.NAME_TWICE, what, where=f"{where}, sites", fix=_FIX)
+    return federation
 
 
 def example() -> str:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.errors import DeployError
 from deploy.federation import Federation, example, load_federation, parse_federation
 from shared_model.errors import ConfigError
 
@@ -44,7 +45,7 @@ def test_the_example_is_a_federation_and_explains_every_key() -> None:
         (GOOD.replace("f\n", "../f\n", 1), ("a name is made of a to z", "where: name")),
         (GOOD.replace("moema", "Moema"), ("a name is made of", "sites.0.name")),
         (GOOD.replace("moema", "coordinator"), ("no name for a site",)),
-        (GOOD.replace("{name: moema}", "{name: a}, {name: b}, {name: a}"), ("used twice: a",)),
+        (GOOD.replace("{name: moema}", "{name: a}, {name: b}, {name: a}"), ("P101", "used twice: a")),
         (GOOD.replace("a.example", "https://a.example"), ("a host is a name like", "coordinator.hosts.0")),
         (GOOD.replace("a.example", "a_b.example"), ("a host is a name like",)),
         (GOOD.replace("a.example", "a.example:443"), ("a host is a name like",)),
@@ -61,7 +62,7 @@ def test_the_example_is_a_federation_and_explains_every_key() -> None:
     ],
 )
 def test_one_message_names_what_is_wrong_and_where(text: str | bytes, words: tuple[str, ...]) -> None:
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises((ConfigError, DeployError)) as error:
         parsed(text)
     assert all(word in str(error.value) for word in words), str(error.value)
     assert error.value.exit_code == 2
@@ -79,7 +80,7 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 @given(st.one_of(st.binary(max_size=200), st.text(alphabet="name: [{}]&*!|>-\n'\"%@", max_size=80)))
 def test_no_input_ends_in_anything_but_a_message(text: bytes | str) -> None:
-    with contextlib.suppress(ConfigError):
+    with contextlib.suppress(ConfigError, DeployError):
         parsed(text)
 
 
