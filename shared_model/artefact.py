@@ -4,8 +4,8 @@ model.safetensors (trunk and shared tensors; the local decoders are not in it), 
 (preprocessing statistics and the image pipeline's version), parameters.json (kind of every tensor, trunk
 fingerprint, counts, origin of the encoders), tokenizer/ (with the text encoder's shape) and, where they are known,
 calibration.json (temperatures, operating points), held_out.json (how good it was on patients it never saw) and
-privacy.json (what differential privacy promises, of a model trained under it). calibration.json and held_out.json
-name the SHA-256 of the weights they are of.
+privacy.json (what differential privacy and secure aggregation promise, of a model trained under them).
+calibration.json and held_out.json name the SHA-256 of the weights they are of.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ WEIGHTS, STANDARDISATION, PARAMETERS, TOKENIZER = (
 CALIBRATION = "calibration.json"  # may be absent: the model then answers as it is
 HELD_OUT = "held_out.json"  # may be absent: nobody then knows how good it is
 OF_WEIGHTS = "weights_sha256"  # in both: of which weights they are
-PRIVACY = "privacy.json"  # of a model trained under differential privacy
+PRIVACY = "privacy.json"  # of a model trained under differential privacy or secure aggregation
 _UNTIED = "calibration.json is of an earlier version, which does not say of which weights it is"
 
 

@@ -26,6 +26,7 @@ from shared_model.files import write_text
 from shared_model.held_out import HeldOut
 from shared_model.metrics.document import SCHEMA, comparisons, majority_predictions, model_figures
 from shared_model.metrics.modalities import modality_worth
+from shared_model.privacy_statement import secure_statement
 from shared_model.progress import RunProgress
 from shared_model.records import GRADES, TASKS
 from shared_model.report import render
@@ -234,7 +235,17 @@ def _facts(
         "quarantined": len(prepared.quarantine),
         "notices": notices,
         "package_version": PACKAGE_VERSION,
+        **_secure(config, len(prepared.sites)),
     }
+
+
+def _secure(config: Config, sites: int) -> dict[str, Any]:
+    """`run.secure_aggregation`, where there was any."""
+    if (statement := secure_statement(config)) is None:
+        return {}
+    threshold = config.secure_aggregation.left(sites)
+    authority = "made by the simulation itself, which proves nothing of who takes part"
+    return {"secure_aggregation": statement | {"threshold": threshold, "authority": authority}}
 
 
 def class_counts(table: pd.DataFrame) -> dict[str, list[int]]:

@@ -16,6 +16,7 @@ from client.approval.store import Approvals
 from client.approval.trusted import Trusted, trusted_of_kit
 from deploy.pki.keys import spoken
 from shared_model.config.section import Section
+from shared_model.config.secure_aggregation import SecureAggregationConfig
 from shared_model.errors import ConfigError, DataError
 from shared_model.package import package_sha256
 from shared_model.run_plan import RunPlan, SignedPlan
@@ -142,11 +143,19 @@ def summary(plan: RunPlan, package: str) -> list[str]:
         f"  training: {config.federation.rounds} rounds of {config.training.local_steps} steps of "
         f"{config.training.batch_size}, {config.federation.strategy}",
         f"  privacy: {_privacy(config.privacy)}",
+        f"  secure aggregation: {_secure(config.secure_aggregation)}",
         f"  statistics: {', '.join(plan.statistics) or 'none'}",
         f"  questions: {', '.join(plan.questions)}",
         f"  the coordinator runs {'the same package' if plan.package == package else 'ANOTHER package'}: "
         f"fedfundus {plan.version}, {plan.package[:16]}",
     ]
+
+
+def _secure(section: SecureAggregationConfig) -> str:
+    if not section.enabled:
+        return "none: the coordinator sees this site's own updates"
+    least = section.threshold or "more than half"
+    return f"the coordinator sees sums alone, of {least} of a round's sites at least"
 
 
 def _privacy(section: Section) -> str:

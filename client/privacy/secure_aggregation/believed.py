@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 from cryptography import x509
@@ -41,7 +42,6 @@ class CertifiedSites:
     def require(self, advert: Advert) -> None:
         """As Believed says."""
         trusted = self._trusted()
-        authority = read_certificate(trusted.authority.encode(), "the federation's authority")
         if not advert.signature or not advert.certificate:
             raise _refused(advert, "are not signed")
         try:
@@ -49,15 +49,24 @@ class CertifiedSites:
             require_time(certificate, self._now(), _CERTIFICATE, "renew it")
         except DataError:
             raise _refused(advert, "come with a certificate that cannot be used, or not now") from None
-        if not issued_by(certificate, authority):
-            raise _refused(advert, "are signed by somebody of another federation")
+        if problem := _problem(advert.certificate, trusted.authority, trusted.revoked):
+            raise _refused(advert, problem)
         if certificate.subject != subject(trusted.federation, advert.site) or not _is_site(certificate):
             raise _refused(advert, "are signed with a certificate that is not that site's")
-        revoked = read_revoked(trusted.revoked.encode(), authority, "the list of revoked certificates")
-        if revoked.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None:
-            raise _refused(advert, "are signed with a certificate that was revoked")
         if not signed_by(certificate, advert.statement(), advert.signature):
             raise _refused(advert, "were altered after they were signed")
+
+
+@lru_cache(maxsize=512)
+def _problem(certificate: str, authority: str, revoked: str) -> str | None:
+    """What is wrong with a certificate whatever it signs, or None: the same at every round. All three are PEM."""
+    found, root = (read_certificate(pem.encode(), _CERTIFICATE) for pem in (certificate, authority))
+    if not issued_by(found, root):
+        return "are signed by somebody of another federation"
+    known = read_revoked(revoked.encode(), root, "the list of revoked certificates")
+    if known.get_revoked_certificate_by_serial_number(found.serial_number) is not None:
+        return "are signed with a certificate that was revoked"
+    return None
 
 
 def _is_site(certificate: x509.Certificate) -> bool:

@@ -37,7 +37,7 @@ class SimulatedRounds:
 
     def __init__(self, root: Path, site: str, config: Config) -> None:
         self._site = site
-        self._identity = _identity(root, site)
+        self._identity = identity(root, site)
         believed = CertifiedSites(lambda: self._identity.trusted)
         self.rounds = SecureRounds(site, config, f"{FEDERATION}/simulation", believed, OpenedRounds())
 
@@ -47,16 +47,19 @@ class SimulatedRounds:
         return with_signature(answer, self._site, self._identity.key, self._identity.certificate)
 
 
-class _Identity(NamedTuple):
+class Identity(NamedTuple):
+    """A site's. certificate: PEM."""
+
     key: PrivateKey
     certificate: str
     trusted: Trusted
 
 
 @cache
-def _identity(root: Path, site: str) -> _Identity:
-    signer, key, now = _authority(root), new_key(), datetime.now(UTC)
-    certificate = signer.issue(key.public_key(), _described(), site, now)
+def identity(root: Path, site: str) -> Identity:
+    """What a site of this simulation signs with, its certificate, and what it believes."""
+    signer, key, now = authority(root), new_key(), datetime.now(UTC)
+    certificate = signer.issue(key.public_key(), described(), site, now)
     trusted = Trusted(
         federation=FEDERATION,
         site=site,
@@ -64,15 +67,15 @@ def _identity(root: Path, site: str) -> _Identity:
         revoked=pem(signer.revoked_list([], 1, now)).decode("ascii"),
         number=1,
     )
-    return _Identity(key, pem(certificate).decode("ascii"), trusted)
+    return Identity(key, pem(certificate).decode("ascii"), trusted)
 
 
 @cache
-def _authority(root: Path) -> Signer:
+def authority(root: Path) -> Signer:
     """The simulation's one authority, made by whichever of its processes comes first."""
     folder = root / FOLDER
     if not folder.is_dir():
-        made = new_authority(_described(), datetime.now(UTC))
+        made = new_authority(described(), datetime.now(UTC))
         temporary = Path(tempfile.mkdtemp(dir=root, prefix=f".{FOLDER}."))
         write_bytes(temporary / _KEY, private_pem(made.key))
         write_bytes(temporary / _CERTIFICATE, pem(made.certificate))
@@ -84,13 +87,9 @@ def _authority(root: Path) -> Signer:
     return Signer(key, read_certificate((folder / _CERTIFICATE).read_bytes(), str(folder / _CERTIFICATE)))
 
 
-def _described() -> Federation:
+def described() -> Federation:
+    """The federation that every simulation is."""
     return Federation(
         name=FEDERATION, coordinator=Coordinator(hosts=("localhost",)), sites=(Site(name="simulated"),)
     )
 
-
-def forget() -> None:
-    """Let go of what this process knows of any simulation."""
-    _identity.cache_clear()
-    _authority.cache_clear()

@@ -1,0 +1,130 @@
+"""Sites of a secure round in one process: real keys, certificates, masks and shares, an update in place of training.
+
+`lost` says from which step on a site no longer answers; `alter` changes what a lying coordinator sends a site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from client.privacy.secure_aggregation.simulated import SimulatedRounds
+from server.handshake import Roster
+from server.history import RoundRecord
+from server.rounds import RoundLoop
+from server.sites import SiteFailure
+from server.store import RunFolder
+from shared_model.config import Config
+from shared_model.errors import FedFundusError
+from shared_model.exchange import FixedPointSum, Payload
+from shared_model.exchange.parameters import Arrays
+from shared_model.records import GRADES, TASKS
+
+STEPS = ("keys", "shares", "train", "survivors", "unmask")
+SHAPES = {"a": (40, 5), "b": (7,), "weighting.c": (1,)}
+Alter = Callable[[str, str, Payload], Payload]
+
+
+def model(seed: int = 0, shapes: Mapping[str, tuple[int, ...]] = SHAPES) -> Arrays:
+    random = np.random.default_rng(seed)
+    return {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def moved(base: Arrays, seed: int, size: float = 4e-5) -> Arrays:
+    """What a site would have trained: every number moved a little."""
+    random = np.random.default_rng(1000 + seed)
+    return {
+        name: (array + random.standard_normal(array.shape) * size).astype(np.float32)
+        for name, array in base.items()
+    }
+
+
+def report(seed: int, weight: int) -> dict[str, Any]:
+    """What a site says beside its tensors."""
+    random = np.random.default_rng(2000 + seed)
+    confusion = {task: random.integers(0, 9, (GRADES, GRADES)).tolist() for task in TASKS}
+    return {
+        "examples": weight,
+        "loss": 1.0 + seed,
+        "losses": {"grading": 0.5 * seed} if seed % 2 else {"grading": 1.0, "image_text": 2.0},
+        "loss_weights": {"grading": 1.0},
+        "seconds": 1.0,
+        "validation": {"examples": 3 + seed, "loss_sum": 0.25 + seed, "confusion": confusion},
+    }
+
+
+class SecureSites:
+    """server.sites.Sites. learnt: site -> what it trains of a base. untrained: site -> tensors it leaves alone."""
+
+    def __init__(self, root: Path, config: Config, weights: Mapping[str, int]) -> None:
+        self.config, self.weights = config, dict(weights)
+        self.rounds = {site: SimulatedRounds(root, site, config) for site in weights}
+        self.learnt: Callable[[str, Arrays], Arrays] = lambda site, base: moved(base, self.number(site))
+        self.untrained: dict[str, list[str]] = {}
+        self.lost: dict[str, str] = {}
+        self.alter: Alter = lambda step, site, request: request
+        self.answers: list[tuple[str, str, Payload]] = []  # step, site, what it answered
+        self.refused: list[tuple[str, str, str]] = []  # step, site, in what words
+
+    def number(self, site: str) -> int:
+        return sorted(self.weights).index(site)
+
+    def addresses(self) -> list[str]:
+        return sorted(self.weights)
+
+    def ask(
+        self, question: str, payloads: Mapping[str, Payload]
+    ) -> Iterator[tuple[str, Payload | SiteFailure]]:
+        for site, payload in payloads.items():
+            step = str(payload.fields["step"]) if question == "secure_aggregation" else question
+            lost = self.lost.get(site)
+            if lost is not None and step in STEPS and STEPS.index(step) >= STEPS.index(lost):
+                yield site, SiteFailure("has gone")
+                continue
+            try:
+                answer = self.answer(step, site, self.alter(step, site, payload))
+            except FedFundusError as error:
+                self.refused.append((step, site, error.what))
+                yield site, SiteFailure(error.what)
+                continue
+            self.answers.append((step, site, answer))
+            yield site, answer
+
+    def answer(self, step: str, site: str, request: Payload) -> Payload:
+        if step not in ("train", "evaluate"):
+            return self.rounds[site].answer(request, self.weights[site])
+        return self.rounds[site].rounds.masked(
+            step, request, lambda: self.plain(step, site, request), lambda: dict(request.arrays)
+        )
+
+    def plain(self, step: str, site: str, request: Payload) -> Payload:
+        """What would leave without secure aggregation."""
+        base = dict(request.arrays)
+        fields = {
+            "site": site,
+            "round": request.fields["round"],
+            **report(self.number(site), self.weights[site]),
+        }
+        if step == "evaluate":
+            return Payload(fields=fields)
+        idle = self.untrained.get(site, [])
+        learnt = self.learnt(site, base)
+        return Payload({n: base[n] if n in idle else learnt[n] for n in base}, fields | {"untrained": idle})
+
+    def roster(self) -> Roster:
+        return Roster({site: site for site in self.weights}, dict(self.weights))
+
+    def loop(self, folder: Path, records: list[RoundRecord] | None = None) -> RoundLoop:
+        heard = records if records is not None else []
+        store = RunFolder(folder)
+        return RoundLoop(self, self.roster(), self.config, {}, store, on_round=heard.append)  # type: ignore[arg-type]
+
+    def plain_mean(self, base: Arrays, sites: list[str]) -> Arrays:
+        """The model that the same updates in the clear would make."""
+        total = FixedPointSum(base)
+        for site in sites:
+            total.add(self.learnt(site, base), self.weights[site], self.untrained.get(site, []))
+        return total.mean()
