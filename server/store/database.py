@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS quarantine (
   at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS participation (
   run TEXT NOT NULL, round INTEGER NOT NULL, site TEXT NOT NULL, examples INTEGER NOT NULL, skipped INTEGER,
-  data TEXT, package TEXT, plan TEXT, epsilon REAL, at TEXT NOT NULL, PRIMARY KEY (run, round, site));
+  data TEXT, package TEXT, plan TEXT, epsilon REAL, at TEXT NOT NULL, steps INTEGER,
+  PRIMARY KEY (run, round, site));
 CREATE TABLE IF NOT EXISTS suspensions (
   site TEXT NOT NULL, run TEXT NOT NULL, round INTEGER NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL,
   readmitted TEXT);
@@ -59,6 +60,14 @@ class Database:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_SCHEMA)
+            self._add_steps()
+
+    def _add_steps(self) -> None:
+        """A record of runs that was begun before sites told how many steps they took goes on being read."""
+        columns = {row["name"] for row in self._connection.execute("PRAGMA table_info(participation)")}
+        if "steps" not in columns:
+            with suppress(sqlite3.OperationalError):  # another process has added it meanwhile
+                self._connection.execute("ALTER TABLE participation ADD COLUMN steps INTEGER")
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         """Every row of a query."""

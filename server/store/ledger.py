@@ -19,7 +19,8 @@ LARGEST = 2**31
 @dataclass(frozen=True)
 class Participant:
     """data: fingerprint of the records, package: of what is installed there, both as the site says. epsilon: of the
-    run so far. None: not said.
+    run so far; steps: of this round, where it trained privately and a limit may have left fewer than were asked for.
+    None: not said, as of a site that trained without differential privacy.
     """
 
     examples: int
@@ -27,6 +28,7 @@ class Participant:
     data: str | None
     package: str | None
     epsilon: float | None
+    steps: int | None = None
 
 
 def participant(fields: Mapping[str, Any]) -> Participant:
@@ -37,6 +39,7 @@ def participant(fields: Mapping[str, Any]) -> Participant:
         _matching(_HASH, fields.get("data")),
         _matching(_PACKAGE, fields.get("package")),
         _number(fields.get("epsilon")),
+        _count(fields.get("steps")),
     )
 
 

@@ -13,8 +13,10 @@ def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
     """One run in full: where it stands, who took part, what was not used, how good it is so far."""
     database, history = store.database, store.open(row.run).history()
     sites = database.rows(  # beside one MAX, SQLite gives the other columns of the row that has it
-        "SELECT site, COUNT(*) AS rounds, MAX(round) AS last, examples, skipped, data, package, epsilon "
-        "FROM participation WHERE run = ? AND round <= ? GROUP BY site ORDER BY site",
+        "SELECT site, COUNT(*) AS rounds, MAX(round) AS last, examples, skipped, data, package, epsilon, "
+        "(SELECT SUM(o.steps) FROM participation o WHERE o.run = p.run AND o.site = p.site AND o.round <= ?) AS steps "
+        "FROM participation p WHERE run = ? AND round <= ? GROUP BY site ORDER BY site",
+        row.complete,
         row.run,
         row.complete,
     )
@@ -33,9 +35,11 @@ def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
 
 
 def participation(store: RunStore, run: str) -> list[dict[str, Any]]:
-    """Who took part in each complete round: photographs used and skipped, data, package, plan, epsilon so far."""
+    """Who took part in each complete round: photographs used and skipped, data, package, plan; and of those who trained
+    under differential privacy, epsilon so far and the steps of the round, null of the others.
+    """
     rows = store.database.rows(
-        "SELECT p.round, p.site, p.examples, p.skipped, p.data, p.package, p.plan, p.epsilon, p.at "
+        "SELECT p.round, p.site, p.examples, p.skipped, p.data, p.package, p.plan, p.epsilon, p.steps, p.at "
         "FROM participation p JOIN runs r ON r.run = p.run WHERE p.run = ? AND p.round <= r.complete "
         "ORDER BY p.round, p.site",
         run,

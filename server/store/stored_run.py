@@ -68,7 +68,8 @@ class StoredRun(RunFolder):
         entry = participant(fields)
         with self._database.writing() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO participation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO participation (run, round, site, examples, skipped, data, package, plan, "
+                "epsilon, at, steps) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self.run,
                     number,
@@ -80,9 +81,11 @@ class StoredRun(RunFolder):
                     self._plan,
                     entry.epsilon,
                     now(),
+                    entry.steps,
                 ),
             )
             named = {"id": fields[MESSAGE_ID]} if MESSAGE_ID in fields else {}
+            named |= {"steps": entry.steps} if entry.steps is not None else {}
             self._tell(connection, "used", round=number, site=site, examples=entry.examples, **named)
 
     def round_complete(self, number: int) -> None:
