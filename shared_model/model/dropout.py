@@ -1,6 +1,6 @@
 """Dropout that draws its mask four elements to a 64-bit number, where PyTorch on a CPU draws each one apart.
 
-At full size PyTorch's draws take a sixth of a training step. The probability is rounded to a multiple of 2**-16;
+The probability is rounded to a multiple of 2**-16;
 everything random still follows from PyTorch's generator, which seeds each mask.
 """
 
