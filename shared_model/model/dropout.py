@@ -1,7 +1,7 @@
 """Dropout that draws its mask four elements to a 64-bit number, where PyTorch on a CPU draws each one apart.
 
-The probability is rounded to a multiple of 2**-16;
-everything random still follows from PyTorch's generator, which seeds each mask.
+The probability is rounded to a multiple of 2**-16; everything random still follows from PyTorch's generator, which
+seeds each mask.
 """
 
 from __future__ import annotations
