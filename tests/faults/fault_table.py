@@ -1,0 +1,50 @@
+"""docs/faults.md out of what the tests recorded: `python tests/faults/fault_table.py` (after `make faults`).
+
+Nothing in the tables is written by hand; an event that no test has recorded is not in them.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fault_record import Row, place, recorded
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
+PAGE = Path(__file__).with_name("fault_page.md")
+TITLES = {
+    "kill": "kill -9 in the middle of a round",
+    "site": "A site that misbehaves",
+    "lost": "Sites that are lost",
+    "disk": "Full disks",
+    "line": "A slow line, and one that is cut",
+}
+
+
+def table(rows: list[Row]) -> str:
+    lines = ["| event | what happened | rounds lost | recovered after |", "|---|---|---|---|"]
+    for row in rows:
+        seconds = "-" if row.seconds is None else f"{row.seconds:.0f} s"
+        lines.append(f"| {row.event} | {row.happened} | {row.rounds_lost} | {seconds} |")
+    return "\n".join(lines)
+
+
+def document(rows: list[Row], when: datetime) -> str:
+    parts = [f"Recorded up to {when:%Y-%m-%d} on a machine of two cores that was busy with other work.\n"]
+    for group, title in TITLES.items():
+        own = [row for row in rows if row.group == group]
+        if own:
+            parts.append(f"## {title}\n\n{table(own)}\n")
+    return PAGE.read_text(encoding="utf-8").replace("@tables@\n", "\n".join(parts))
+
+
+if __name__ == "__main__":
+    if not place().exists():
+        sys.exit(f"nothing was recorded at {place()}: run the tests of tests/faults first")
+    DOCUMENT.write_text(
+        document(recorded(), datetime.fromtimestamp(place().stat().st_mtime, UTC)), encoding="utf-8"
+    )
+    print(f"wrote {DOCUMENT}")
