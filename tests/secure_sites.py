@@ -120,7 +120,7 @@ class SecureSites:
     def loop(self, folder: Path, records: list[RoundRecord] | None = None) -> RoundLoop:
         heard = records if records is not None else []
         store = RunFolder(folder)
-        return RoundLoop(self, self.roster(), self.config, {}, store, on_round=heard.append)  # type: ignore[arg-type]
+        return RoundLoop(self, self.roster(), self.config, {}, store, on_round=heard.append)
 
     def plain_mean(self, base: Arrays, sites: list[str]) -> Arrays:
         """The model that the same updates in the clear would make."""

@@ -18,13 +18,14 @@ from server.errors import Code, CoordinatorError, RunStopped
 from server.history import TOGETHER, Site
 from server.patience import Patience
 from server.secure_aggregation.opening import MaskedSum, NotOpened
+from server.secure_aggregation.pending import Pending, forget
 from server.secure_aggregation.session import SecureSession, TooFewLeft, new_round
 from server.sites import Waiting
-from shared_model.exchange import FixedPointSum
+from shared_model.exchange import FixedPointSum, fingerprint
 from shared_model.exchange.parameters import Arrays
 from shared_model.secure_aggregation.field import decoded, scales, sizes
 from shared_model.secure_aggregation.report import ReportProblem, from_words, length
-from shared_model.secure_aggregation.session import Cohort, SessionProblem
+from shared_model.secure_aggregation.session import Cohort, SessionProblem, asked_digest, stage_digest
 
 
 class SecureCollecting(Collecting):
@@ -35,8 +36,9 @@ class SecureCollecting(Collecting):
         own = self.collector
         base = own.downlink.offer(self.model)
         started = time.perf_counter()
-        total, cohort = self._opened("train", fields, sizes(base), length(len(base)))
+        found = self._opened("train", fields, sizes(base), length(len(base)))
         self.trained.seconds = time.perf_counter() - started
+        total, cohort = found.total, found.cohort
         weight = sum(cohort.adverts[name].weight for name in total.sites)
         try:
             told = from_words(total.told, len(total.sites), weight, sorted(base))
@@ -51,8 +53,10 @@ class SecureCollecting(Collecting):
     def validate(self, fields: dict[str, object]) -> bool:
         """How good `model` is at all sites together, into the incoming record; False where that is not known."""
         self.collector.downlink.offer(self.model)
+        forget(self.collector.folder.path)
         try:
-            total, cohort = self._opened("evaluate", fields, 0, length(0), once=True)
+            found = self._opened("evaluate", fields, 0, length(0))
+            total, cohort = found.total, found.cohort
             weight = sum(cohort.adverts[name].weight for name in total.sites)
             told = from_words(total.told, len(total.sites), weight)
         except (CoordinatorError, ReportProblem) as error:
@@ -63,27 +67,25 @@ class SecureCollecting(Collecting):
         self.incoming.validations = {TOGETHER: told["validation"]}
         return True
 
-    def _opened(
-        self, question: str, fields: dict[str, object], tensors: int, report: int, *, once: bool = False
-    ) -> tuple[MaskedSum, Cohort]:
+    def _opened(self, question: str, fields: dict[str, object], tensors: int, report: int) -> Pending:
         """The sum of one session; sessions that opened nothing are begun anew while there is time."""
-        own, federation = self.collector, self.collector.config.federation
-        until = own.clock() + (0.0 if once else federation.silence)
+        own = self.collector
+        until = own.clock() + (own.config.federation.silence if question == "train" else 0.0)
+        keeps = question == "train" and own.folder.checkpoints is not None
+        pending = self._kept(fields) if keeps else None
+        tried: Pending | None = None  # that could not be opened
         while True:
-            session = SecureSession(
-                own.downlink.sites,
-                own.downlink,
-                own.config,
-                own.roster.names,
-                own.roster.examples,
-                self._patience,
-                self._heard,
-                federation.needed(self._caught()),
-            )
+            session = self._session()
             try:
-                asked = own.asked()
-                total, cohort = session.run(new_round(question, self.number), asked, fields, tensors, report)
+                if pending is None:
+                    asked, about = own.asked(), new_round(question, self.number)
+                    pending = session.collect(about, asked, fields, tensors, report)
+                    if keeps:
+                        pending.save(own.folder.path)
+                session.open(pending)
             except TooFewLeft as error:
+                # Who has given its shares gives them again, and begins the round with nobody else.
+                pending, tried = (None, None) if tried is pending else (pending, pending)
                 self._account(session, question)
                 if own.clock() >= until:
                     raise self._too_few(str(error)) from None
@@ -93,8 +95,34 @@ class SecureCollecting(Collecting):
                 raise self._not_opened(str(error)) from None
             self._account(session, question)
             if question == "train":
-                self._took_part(session, total, cohort)
-            return total, cohort
+                self._took_part(session, pending)
+            return pending
+
+    def _session(self) -> SecureSession:
+        own = self.collector
+        return SecureSession(
+            own.downlink.sites,
+            own.downlink,
+            own.config,
+            own.roster.names,
+            own.roster.examples,
+            self._patience,
+            self._heard,
+            own.config.federation.needed(self._caught()),
+        )
+
+    def _kept(self, fields: dict[str, object]) -> Pending | None:
+        """What a coordinator that died had agreed on with the sites, where it is of this round and of these tensors."""
+        own = self.collector
+        found = Pending.load(own.folder.path)
+        if found is None or (found.about.question, found.about.number) != ("train", self.number):
+            return None
+        base = own.downlink.fingerprint or fingerprint(own.downlink.base)
+        stage = stage_digest(found.cohort.digest(), found.senders, asked_digest(fields, base))
+        if found.stage != stage or not set(found.total.sites) <= set(own.roster.names.values()):
+            return None
+        own.folder.event("asked again to open", round=self.number)
+        return found
 
     def _sum(
         self,
@@ -121,10 +149,10 @@ class SecureCollecting(Collecting):
             raise OverflowError(f"the norm of the sites' mean passes {own.config.federation.norm_bound:g}")
         return summed
 
-    def _took_part(self, session: SecureSession, total: MaskedSum, cohort: Cohort) -> None:
-        own = self.collector
+    def _took_part(self, session: SecureSession, pending: Pending) -> None:
+        own, cohort = self.collector, pending.cohort
         places = {name: address for address, name in own.roster.names.items()}
-        for name in sorted(total.sites):
+        for name in sorted(pending.total.sites):
             weight, address = cohort.adverts[name].weight, places[name]
             own.downlink.taken(address, self.number)
             own.standing.used(name)
@@ -133,7 +161,7 @@ class SecureCollecting(Collecting):
             self.trained.sites[name] = Site(weight, None, {}, {}, 0.0, up, down)
             package = own.roster.packages.get(address)
             said = {
-                key: value for key, value in session.said[name].items() if key not in ("session", "question")
+                key: value for key, value in pending.said[name].items() if key not in ("session", "question")
             }
             own.folder.took_part(self.number, name, {"package": package, **said, "examples": weight})
 

@@ -16,6 +16,7 @@ from server.conversation import Conversation
 from server.downlink import Downlink, Reply
 from server.patience import Patience
 from server.secure_aggregation.opening import Given, MaskedSum, NotOpened, opened
+from server.secure_aggregation.pending import Pending
 from server.sites import SiteFailure, Sites, Waiting
 from shared_model.config import Config
 from shared_model.config.secure_aggregation import FEWEST_SITES
@@ -71,16 +72,15 @@ class SecureSession:
     wait: Callable[[Waiting], None] = lambda waiting: None
     quorum: int = 1
     reasons: dict[str, str] = field(default_factory=dict)  # site -> why it is out
-    said: dict[str, dict[str, Any]] = field(default_factory=dict)  # site -> fields beside its masked numbers
     bytes_up: dict[str, int] = field(default_factory=dict)
     bytes_down: dict[str, int] = field(default_factory=dict)
 
-    def run(
+    def collect(
         self, about: Round, addresses: Iterable[str], fields: Mapping[str, Any], tensors: int, report: int
-    ) -> tuple[MaskedSum, Cohort]:
-        """The opened sum of the answers to `about.question`, and who began. tensors, report: numbers of each.
+    ) -> Pending:
+        """The masked sum of the answers to `about.question`, agreed on and not opened.
 
-        Raises TooFewLeft before anything was opened, NotOpened where what came back does not fit together.
+        tensors, report: how many numbers each has. Raises TooFewLeft, SessionProblem.
         """
         adverts = self._keys(about, list(addresses))
         cohort = Cohort.of(
@@ -92,18 +92,29 @@ class SecureSession:
         self._require(SHARES, shares, cohort.threshold)
         senders = sorted(shares)
         base = self.downlink.fingerprint or fingerprint(self.downlink.base)
-        stage = stage_digest(cohort.digest(), senders, asked_digest(fields, base))
-        total = MaskedSum(tensors, self.config.secure_aggregation.bits, report)
+        pending = Pending(
+            about,
+            cohort,
+            senders,
+            stage_digest(cohort.digest(), senders, asked_digest(fields, base)),
+            {name: digest for name, (_, digest) in shares.items()},
+            MaskedSum(tensors, self.config.secure_aggregation.bits, report),
+        )
         sealed = {name: given for name, (given, _) in shares.items()}
-        self._answers(about, fields, {name: places[name] for name in senders}, sealed, total)
-        self._require(about.question, total.sites, max(cohort.threshold, self.quorum))
-        places = {name: places[name] for name in sorted(total.sites)}
-        signatures = self._signatures(about, places, cohort.threshold)
-        self._require(SURVIVORS, signatures, cohort.threshold)
-        given = self._given(about, [places[name] for name in signatures], signatures)
-        self._require(UNMASK, given, cohort.threshold)
-        opened(total, cohort, senders, stage, {name: digest for name, (_, digest) in shares.items()}, given)
-        return total, cohort
+        self._answers(pending, fields, {name: places[name] for name in senders}, sealed)
+        left = sorted(pending.total.sites)
+        self._require(about.question, left, max(cohort.threshold, self.quorum))
+        pending.signatures = self._signatures(about, {name: places[name] for name in left}, cohort.threshold)
+        self._require(SURVIVORS, pending.signatures, cohort.threshold)
+        return pending
+
+    def open(self, pending: Pending) -> None:
+        """Take every mask off the sum. Raises TooFewLeft, NotOpened where what comes back does not fit together."""
+        places = {name: address for address, name in self.names.items()}
+        asked = [places[name] for name in pending.signatures if name in places]
+        given = self._given(pending, asked)
+        self._require(UNMASK, given, pending.cohort.threshold)
+        opened(pending.total, pending.cohort, pending.senders, pending.stage, pending.digests, given)
 
     def _keys(self, about: Round, addresses: list[str]) -> dict[str, tuple[str, Advert]]:
         """Site -> its address and keys."""
@@ -137,13 +148,13 @@ class SecureSession:
 
     def _answers(
         self,
-        about: Round,
+        pending: Pending,
         fields: Mapping[str, Any],
         places: Mapping[str, str],
         sealed: Mapping[str, Mapping[str, bytes]],
-        total: MaskedSum,
     ) -> None:
         """Ask the question itself, each site with the others' shares for it; add what comes."""
+        about = pending.about
         own = {
             address: {
                 FIELD: {
@@ -162,7 +173,7 @@ class SecureSession:
             for reply in asking:
                 if isinstance(reply, Reply):
                     self._count(reply.address, reply.bytes_up, reply.bytes_down)
-                    if self._taken(about, reply, total):
+                    if self._taken(pending, reply):
                         patience.used()
                     continue
                 patience.moved(reply.moved)
@@ -174,16 +185,16 @@ class SecureSession:
                 self._out(address, "gave no answer in time")
             asking.close()
 
-    def _taken(self, about: Round, reply: Reply, total: MaskedSum) -> bool:
-        answer = reply.answer
+    def _taken(self, pending: Pending, reply: Reply) -> bool:
+        answer, name = reply.answer, self.names[reply.address]
         if isinstance(answer, SiteFailure):
             self._out(reply.address, answer.reason)
             return False
         try:
-            if Round.of(answer.fields) != about:
+            if Round.of(answer.fields) != pending.about:
                 raise SessionProblem("answers another round")
-            total.add(self.names[reply.address], answer.arrays.get(MASKED), answer.arrays.get(REPORT))
-            self.said[self.names[reply.address]] = answer.fields
+            pending.total.add(name, answer.arrays.get(MASKED), answer.arrays.get(REPORT))
+            pending.said[name] = answer.fields
         except (SessionProblem, NotOpened) as error:
             self._out(reply.address, str(error))
             return False
@@ -197,14 +208,14 @@ class SecureSession:
             lambda address, answer: content(answer.fields.get("signature"), 64),
         )
 
-    def _given(self, about: Round, places: Iterable[str], signatures: Mapping[str, bytes]) -> list[Given]:
-        signed = {name: text(signature) for name, signature in signatures.items()}
-        request = Payload(fields={"step": UNMASK, "session": about.session, "signatures": signed})
+    def _given(self, pending: Pending, places: Iterable[str]) -> list[Given]:
+        signed = {name: text(signature) for name, signature in pending.signatures.items()}
+        request = Payload(fields={"step": UNMASK, "session": pending.about.session, "signatures": signed})
 
         def read(address: str, answer: Payload) -> Given:
             return Given(contents_of(answer.fields.get("own")), contents_of(answer.fields.get("keys")))
 
-        return list(self._step(dict.fromkeys(places, request), len(signatures), read).values())
+        return list(self._step(dict.fromkeys(places, request), pending.cohort.threshold, read).values())
 
     def _step(
         self, requests: Mapping[str, Payload], enough: int, read: Callable[[str, Payload], Read]

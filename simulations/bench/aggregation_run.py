@@ -57,7 +57,7 @@ class PackedSites:
         """One answer a site; the arrays are copies, as they are when they come from a network."""
         for address, payload in payloads.items():
             coding = Coding.of(payload.fields)
-            fields: dict[str, Any] = {"round": payload.fields["round"], **_report()}
+            fields: dict[str, Any] = {"round": payload.fields["round"], **report()}
             if coding is not None:
                 fields[EXCHANGE] = Coding(self._codec, coding.base).to_field()
             wire = self._wires[int(address) % len(self._wires)] if question == "train" else {}
@@ -67,7 +67,7 @@ class PackedSites:
 def main(sites: int, preset: str = "paper") -> None:
     """One round over `sites` sites."""
     config = load_config(preset, federation__rounds=1)
-    model = _model(config)
+    model = drawn_model(config)
     wires = [_packed(model, config, number) for number in range(DIFFERENT)]
     names = {str(number): f"site-{number}" for number in range(sites)}
     roster = Roster(names, dict.fromkeys(names, EXAMPLES))
@@ -83,7 +83,7 @@ def main(sites: int, preset: str = "paper") -> None:
     print(json.dumps({"sites": sites, "seconds": seconds, "peak_bytes": peak_bytes()}))
 
 
-def _model(config: Config) -> Arrays:
+def drawn_model(config: Config) -> Arrays:
     """Numbers for the tensors that travel; only their shapes are the model's."""
     with torch.device("meta"):  # shapes without memory
         objective = Objective(build_model(config.model, pretrained=False), config.losses)
@@ -109,7 +109,7 @@ def _packed(model: Arrays, config: Config, number: int) -> Wire:
     return wire
 
 
-def _report() -> dict[str, Any]:
+def report() -> dict[str, Any]:
     """What a site says beside its tensors."""
     return {
         "examples": EXAMPLES,
