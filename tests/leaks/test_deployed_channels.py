@@ -41,11 +41,9 @@ class Listened(Deployment):
         if self.proxies:
             file = self.kits / "coordinator" / "front" / "nginx.conf"
             text = file.read_text()
-            file.write_text(
-                text.replace(
-                    f"https://127.0.0.1:{self.ports[SUPERLINK]}", f"https://127.0.0.1:{self.relayed}"
-                )
-            )
+            ours, theirs = (f"server 127.0.0.1:{port};" for port in (self.relayed, self.ports[SUPERLINK]))
+            assert theirs in text
+            file.write_text(text.replace(theirs, ours))
         super().start_all()
 
     def _command(self, process: str) -> list[str]:
