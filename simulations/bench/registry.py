@@ -27,6 +27,7 @@ MODULES = {
     "engine": "simulations.bench.engine",
     "aggregation": "simulations.bench.aggregation",
     "exchange": "simulations.bench.sent",
+    "secure": "simulations.bench.secure",
     "check": "simulations.bench.reading",
     "profile": "simulations.bench.profile",
 }
