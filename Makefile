@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_SEED ?= 0
 
-.PHONY: demo demo-seeds federation test test-all check bench lock sbom soak clean
+.PHONY: demo demo-seeds federation test test-all check bench lock sbom errors-page soak clean
 .DELETE_ON_ERROR:
 
 # --compile-bytecode: importing torch and timm uncompiled would cost every process ten seconds.
@@ -63,6 +63,10 @@ lock: $(READY)
 # What is in it, by whom and under which licence: CycloneDX, of the environment that constraints.txt makes, development tools included.
 sbom: $(READY)
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.cdx.json $(BIN)/python
+
+# docs/guides/errors.md, from the numbers in the code and the pages that explain them.
+errors-page: $(READY)
+	$(BIN)/python tests/documentation/errors_page.py
 
 # Hours, by hand: the figures of docs/results.md, on data that `make demo` and the user provide.
 soak: $(READY) demo demo-seeds
