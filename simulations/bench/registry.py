@@ -27,8 +27,10 @@ MODULES = {
     "engine": "simulations.bench.engine",
     "aggregation": "simulations.bench.aggregation",
     "exchange": "simulations.bench.sent",
+    "privacy": "simulations.bench.privacy",
     "secure": "simulations.bench.secure",
     "check": "simulations.bench.reading",
+    "deployment": "simulations.bench.deployment",
     "profile": "simulations.bench.profile",
 }
 
