@@ -49,6 +49,16 @@ class KeptFeatures:
             found |= self._computed(missing)
         return [found[key] for key, _ in wanted]
 
+    def all_of(self, wanted: Sequence[Key]) -> Tensor | None:
+        """Features (B, T, width) in fp32 of photographs that are all kept; None where one is not, or is damaged."""
+        found = []
+        for key in wanted:
+            half = self._read(key)
+            if half is None:
+                return None
+            found.append(torch.from_numpy(half))
+        return torch.stack(found).to(torch.float32)
+
     def _computed(self, missing: Mapping[Key, Compute]) -> dict[Key, Tensor]:
         found: dict[Key, Tensor] = {}
         new: dict[Key, Half] = {}
@@ -110,13 +120,21 @@ def rounded(features: Tensor) -> Half | None:
 
 
 class ImageFeatures:
-    """What the image trunk gives of `augmentations` of photographs; kept: None where nothing can be kept."""
+    """What the image trunk gives of `augmentations` of photographs; kept: None where nothing can be kept. pixels:
+    whether something else reads the photographs too, as a decoder that rebuilds them does.
+    """
 
     def __init__(
-        self, encoder: ImageEncoder, augmentations: DrawnAugmentations, kept: KeptFeatures | None
+        self,
+        encoder: ImageEncoder,
+        augmentations: DrawnAugmentations,
+        kept: KeptFeatures | None,
+        *,
+        pixels: bool = True,
     ) -> None:
         self.augmentations = augmentations
         self.kept = kept
+        self.pixels = pixels
         self._encoder = encoder
 
     def of(self, digests: Sequence[str], draws: Sequence[int], image: Tensor) -> Tensor | None:
@@ -129,6 +147,12 @@ class ImageFeatures:
 
         keys = [self.key(digest, draw) for digest, draw in zip(digests, draws, strict=True)]
         return torch.stack(self.kept.of([(key, computing(row)) for row, key in enumerate(keys)]))
+
+    def known(self, digests: Sequence[str], draws: Sequence[int]) -> Tensor | None:
+        """As `of`, where all of them are kept; None where one would have to be computed."""
+        if self.kept is None or not len(digests):
+            return None
+        return self.kept.all_of([self.key(digest, draw) for digest, draw in zip(digests, draws, strict=True)])
 
     def compute(self, image: Tensor) -> Tensor:
         """(T, width) of one standardised photograph (1, 3, S, S)."""

@@ -97,7 +97,8 @@ class TrunkCache:
         if config.cache.image_draws and image is not None and image.has_trunk and standardisation.images:
             drawn = DrawnAugmentations(config.training.augmentation, config.cache.image_draws, config.seed)
             name = image_name(image, config.model.image, standardisation, drawn)
-            images = ImageFeatures(image, drawn, self._kept(name, config))
+            pixels = reading.model.image_decoder is not None
+            images = ImageFeatures(image, drawn, self._kept(name, config), pixels=pixels)
         if config.cache.text and text is not None and text.has_trunk and standardisation.notes:
             notes = TextFeatures(text, self._kept(text_name(text, config.model.text), config))
         return Features(images, notes)
