@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from client.cache.trunk_cache import FOLDER
 from shared_model.artefact import write_json
 from shared_model.config import Config
 from shared_model.errors import ConfigError
-from shared_model.files import write_text
+from shared_model.files import naming_disk_errors, write_text
 from shared_model.progress import RunProgress
 from simulations.experiments import Experiment, Result, Study
+from simulations.experiments.study import STORE
 from simulations.output import resumable_folder
 from simulations.privacy_plot import plot
 from simulations.tables.cells import Cell, as_models, cell
@@ -68,6 +70,7 @@ class PrivacyCurve:
         """Train, compare and write privacy-curve.md, .json and .png; the document of the JSON."""
         study = Study(self.data, resumable_folder(self.out), self.config, self.progress)
         first, visits = self.config.seed, self._visits(study)
+        _share_features(study.folder)
         ways = {PLAIN: plain(self.config, visits)} | {
             _name(epsilon): private(self.config, epsilon) for epsilon in self.epsilons
         }
@@ -166,6 +169,12 @@ def as_markdown(document: Mapping[str, Any]) -> str:
         *(f"{label} failed: {why}" for label, why in document["failed"].items()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _share_features(folder: Path) -> None:
+    """What stands beside the photographs is linked into every experiment: frozen encoders read each once a seed."""
+    with naming_disk_errors(folder):
+        (folder / STORE / FOLDER).mkdir(mode=0o700, exist_ok=True)
 
 
 def _name(epsilon: float) -> str:

@@ -29,19 +29,31 @@ def privacy_curve(
     preset: Annotated[str, typer.Option(help="private-tiny or private.")] = "private-tiny",
     rounds: Rounds = None,
     seed: Seed = None,
+    public_start: Annotated[
+        bool,
+        typer.Option(help="Begin with an image encoder that has learnt to count spots on painted pictures."),
+    ] = True,
     out: Out = Path("runs/privacy-curve"),
     config_file: ConfigFile = None,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Compare kappa at several privacy budgets with the same model without privacy and the most frequent grade."""
+    """Compare kappa at several privacy budgets with the same model without privacy and the most frequent grade.
+
+    The public start is made once, in OUT/work/public-start, for an encoder that is made to measure and frozen, unless
+    model.image.weights names another.
+    """
     from shared_model.progress import RunProgress
+    from simulations.output import resumable_folder
     from simulations.privacy_curve import PrivacyCurve, as_markdown, epsilons_of
+    from simulations.public_start import with_public_start
 
     budgets = epsilons_of(epsilons)
     config = experiment_config(
         preset=preset, file=config_file, overrides=overrides, seed=seed, federation__rounds=rounds
     )
     with RunProgress(errors) as progress:
+        if public_start:
+            config = with_public_start(config, resumable_folder(out) / "public-start", progress)
         document = PrivacyCurve(config, data, out, budgets, seeds, progress).make()
     show_study("privacy-curve", out, as_markdown(document), as_json=as_json, kinds=("md", "json", "png"))
