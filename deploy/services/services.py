@@ -65,11 +65,15 @@ class Services:
         """
         with self._held():
             started: list[str] = []
+            wanted = [service for service in services if self.running(service.name) is None]
+            for service in wanted:
+                self._stop(service.name, STOP_SECONDS)  # what a killed one has left
+                if service.listens is not None:
+                    require_free(*service.listens, of=service.name)
             try:
-                for service in services:
-                    if self.running(service.name) is None:
-                        started.append(service.name)
-                        self._start(service, patience)
+                for service in wanted:
+                    started.append(service.name)
+                    self._start(service, patience)
             except BaseException:
                 for name in reversed(started):
                     self._stop(name, STOP_SECONDS)
@@ -87,9 +91,6 @@ class Services:
             _signal(process, signal.SIGHUP)
 
     def _start(self, service: Service, patience: float) -> None:
-        self._stop(service.name, STOP_SECONDS)  # what a killed one has left
-        if service.listens is not None:
-            require_free(*service.listens, of=service.name)
         with naming_disk_errors(self.log(service.name)):
             descriptor = os.open(self.log(service.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         before = os.fstat(descriptor).st_size
