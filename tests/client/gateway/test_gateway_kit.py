@@ -40,7 +40,11 @@ def gateway(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
             *more,
         ]
         monkeypatch.setattr(sys, "argv", given)
-        for name in ("FLWR_HOME", "FEDFUNDUS_WORKER_SOCKET"):  # the command sets them; they end with the test
+        for name in (
+            "FLWR_HOME",
+            "FEDFUNDUS_WORKER_SOCKET",
+            "FEDFUNDUS_GATEWAY_KIT",
+        ):  # which the command sets
             monkeypatch.setenv(name, "")
         with pytest.raises(SystemExit) as ended:
             main()
