@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class Deployment(Runs):
     """sites: by name. store: the coordinator's. proxies: whether nginx stands between, as it does at hospitals.
 
     upstream: the port at which sites find the coordinator's front, where something stands before it (a slow line).
-    small_disk: the site whose state has a small file system of its own.
+    small_disk: the site whose state has a small file system of its own. on_ports: hears the ports that were chosen.
     """
 
     folder: Path
@@ -61,12 +62,14 @@ class Deployment(Runs):
     store_folder: Path | None = None
     upstream: int = 0
     small_disk: str = ""
+    on_ports: Callable[[dict[str, int]], object] = dict
     sites: dict[str, Site] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ports = free_ports(2 + len(self.names))
         self.ports = dict(zip((SUPERLINK, FRONT, *self.names), ports, strict=True))
+        self.on_ports(self.ports)
         described = [{"name": name, "proxy_port": self.ports[name]} for name in self.names]
         text = {
             "name": "north",
