@@ -1,0 +1,46 @@
+"""Parts of an audit that are kept as soon as they are finished, so that one broken off goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared_model.config import Config
+from shared_model.files import naming_disk_errors, write_text
+from shared_model.version import PACKAGE_VERSION
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """folder: where they are kept; data: fingerprint of what is attacked."""
+
+    folder: Path
+    data: str
+
+    def piece(self, name: str, config: Config, what: object, make: Callable[[Path], Any]) -> Any:
+        """What `make` gives, made once; it may use the folder it is called with, which is removed afterwards.
+
+        name: for people. config, what: together with the data and the version they decide the result, which must be
+        JSON.
+        """
+        own = self.folder / self._key(name, config, what)
+        kept = own.with_suffix(".json")
+        if kept.exists():
+            return json.loads(kept.read_text(encoding="utf-8"))
+        shutil.rmtree(own, ignore_errors=True)  # what an interruption left
+        with naming_disk_errors(own):
+            own.mkdir(mode=0o700, parents=True)
+        found = make(own)
+        write_text(kept, json.dumps(found))
+        shutil.rmtree(own, ignore_errors=True)
+        return json.loads(json.dumps(found))
+
+    def _key(self, name: str, config: Config, what: object) -> str:
+        decides = config.model_dump(mode="json", exclude={"runtime", "evaluation"})
+        text = json.dumps([name, decides, what, self.data, PACKAGE_VERSION], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
