@@ -16,6 +16,7 @@ import typer
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
 from shared_model.config import Config, load_config
+from simulations.commands.audit import audit
 from simulations.commands.bench import bench
 from simulations.commands.options import ConfigFile, Data, Json, Seed, Set
 from simulations.commands.privacy_curve import privacy_curve
@@ -264,6 +265,7 @@ def check_accuracy(
         raise typer.Exit(1)
 
 
+app.command()(audit)
 app.command()(bench)
 app.command(name="privacy-curve")(privacy_curve)
 app.command()(tables)
