@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from server.aggregation import Aggregate, aggregate_of
+from server.conversation import Conversation
 from server.downlink import Asking, Downlink, Reply
 from server.errors import Code, CoordinatorError, RunStopped
 from server.guard import NormHistory, UpdateGuard, clipped, opened
@@ -55,7 +56,7 @@ class Collector:
         present = self.present() if self.config.federation.silence else names
         return [a for a in present if a in names and names[a] not in self.standing.suspended]
 
-    def may_close(self, patience: Patience, asking: Asking) -> bool:
+    def may_close(self, patience: Patience, asking: Asking | Conversation) -> bool:
         """Whether nothing is left to wait for: time is up, or only sites that never answer are missing."""
         if patience.over:
             return True

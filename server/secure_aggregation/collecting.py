@@ -22,10 +22,17 @@ from server.secure_aggregation.pending import Pending, forget
 from server.secure_aggregation.session import SecureSession, TooFewLeft, new_round
 from server.sites import Waiting
 from shared_model.exchange import FixedPointSum, fingerprint
+from shared_model.exchange.fixed_point import SCALE_BITS
 from shared_model.exchange.parameters import Arrays
 from shared_model.secure_aggregation.field import decoded, scales, sizes
 from shared_model.secure_aggregation.report import ReportProblem, from_words, length
-from shared_model.secure_aggregation.session import Cohort, SessionProblem, asked_digest, stage_digest
+from shared_model.secure_aggregation.session import (
+    MOST_SITES,
+    Cohort,
+    SessionProblem,
+    asked_digest,
+    stage_digest,
+)
 
 
 class SecureCollecting(Collecting):
@@ -78,8 +85,8 @@ class SecureCollecting(Collecting):
             session = self._session()
             try:
                 if pending is None:
-                    asked, about = own.asked(), new_round(question, self.number)
-                    pending = session.collect(about, asked, fields, tensors, report)
+                    about = new_round(question, self.number)
+                    pending = session.collect(about, self._asked(), fields, tensors, report)
                     if keeps:
                         pending.save(own.folder.path)
                 session.open(pending)
@@ -98,6 +105,17 @@ class SecureCollecting(Collecting):
                 self._took_part(session, pending)
             return pending
 
+    def _asked(self) -> list[str]:
+        found = self.collector.asked()
+        if len(found) > MOST_SITES:
+            raise CoordinatorError(
+                Code.BAD_COUNT,
+                f"secure aggregation adds up at most {MOST_SITES} sites in a round, {len(found)} are there",
+                where=f"model {self.collector.label}",
+                fix="use fewer sites, or set secure_aggregation.enabled = false",
+            )
+        return found
+
     def _session(self) -> SecureSession:
         own = self.collector
         return SecureSession(
@@ -109,6 +127,7 @@ class SecureCollecting(Collecting):
             self._patience,
             self._heard,
             own.config.federation.needed(self._caught()),
+            own.may_close,
         )
 
     def _kept(self, fields: dict[str, object]) -> Pending | None:
@@ -133,26 +152,29 @@ class SecureCollecting(Collecting):
         weights: dict[str, int],
         weight: int,
     ) -> FixedPointSum:
-        """The opened numbers as the running sum that updates in the clear would have made."""
-        own = self.collector
-        found = scales(own.config, base, float(fields["learning_rate"]), cohort.weight, len(cohort.adverts))
-        summed, start, square = FixedPointSum(base), 0, 0.0
+        """The opened numbers as the running sum that updates in the clear would have made.
+
+        Raises OverflowError where its mean is further from the base than any site's update may be.
+        """
+        own, sites = self.collector, len(cohort.adverts)
+        found = scales(own.config, base, float(fields["learning_rate"]), cohort.weight, sites)
+        summed, start, square, rounding = FixedPointSum(base), 0, 0.0, 0.0
         for name in sorted(base):
             array = base[name]
             summed.sums[name] = decoded(total.vector[start : start + array.size], found[name], array.shape)
             start += array.size
             summed.weights[name] = weights[name]
-            mean = summed.sums[name] / (max(1, weights[name]) * 2.0**36)
-            square += float(np.square(mean).sum())
+            square += float(np.square(summed.sums[name] / (weight * 2.0**SCALE_BITS)).sum())
+            rounding += array.size * (sites * 2.0 ** (found[name].shift - SCALE_BITS - 1) / weight) ** 2
         summed.weight = weight
-        if not math.sqrt(square) <= own.config.federation.norm_bound * (1 + 1e-6):
+        if not math.sqrt(square) <= own.config.federation.norm_bound * 1.001 + math.sqrt(rounding):
             raise OverflowError(f"the norm of the sites' mean passes {own.config.federation.norm_bound:g}")
         return summed
 
     def _took_part(self, session: SecureSession, pending: Pending) -> None:
         own, cohort = self.collector, pending.cohort
         places = {name: address for address, name in own.roster.names.items()}
-        for name in sorted(pending.total.sites):
+        for name in sorted(set(pending.total.sites) & places.keys()):
             weight, address = cohort.adverts[name].weight, places[name]
             own.downlink.taken(address, self.number)
             own.standing.used(name)

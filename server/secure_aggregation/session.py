@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from server.conversation import Conversation
-from server.downlink import Downlink, Reply
+from server.downlink import Asking, Downlink, Reply
 from server.patience import Patience
 from server.secure_aggregation.opening import Given, MaskedSum, NotOpened, opened
 from server.secure_aggregation.pending import Pending
@@ -58,7 +58,8 @@ class TooFewLeft(Exception):
 @dataclass
 class SecureSession:
     """One attempt at one round. names: address to site; registered: address to weight; patience: of so many answers and
-    so many seconds for the others at most; wait: hears every pause and may raise; quorum: of the run.
+    so many seconds for the others at most; wait: hears every pause and may raise; quorum: of the run; over: whether
+    nothing is left to wait for.
 
     What it cost and who is out of it stands in the fields below, also where it was broken off.
     """
@@ -71,6 +72,7 @@ class SecureSession:
     patience: Callable[[int, float], Patience]
     wait: Callable[[Waiting], None] = lambda waiting: None
     quorum: int = 1
+    over: Callable[[Patience, Asking | Conversation], bool] = lambda patience, asked: patience.over
     reasons: dict[str, str] = field(default_factory=dict)  # site -> why it is out
     bytes_up: dict[str, int] = field(default_factory=dict)
     bytes_down: dict[str, int] = field(default_factory=dict)
@@ -119,12 +121,18 @@ class SecureSession:
     def _keys(self, about: Round, addresses: list[str]) -> dict[str, tuple[str, Advert]]:
         """Site -> its address and keys."""
 
+        seen: set[bytes] = set()
+
         def read(address: str, answer: Payload) -> tuple[str, Advert]:
             advert = Advert.of(answer.fields.get(ADVERT))
             if advert.site != self.names[address] or advert.round != about:
                 raise SessionProblem("sent keys of another site or round")
             if advert.weight != self.registered.get(address):
                 raise SessionProblem("gives another weight than it registered")
+            keys = {advert.channel, advert.mask, advert.confirm}
+            if len(keys) < 3 or keys & seen:
+                raise SessionProblem("sent a key that is not its own")
+            seen.update(keys)
             return address, advert
 
         request = Payload(fields={"step": KEYS, **about.to_field()})
@@ -178,7 +186,7 @@ class SecureSession:
                     continue
                 patience.moved(reply.moved)
                 self.wait(reply)
-                if patience.over:
+                if self.over(patience, asking):
                     break
         finally:
             for address in list(asking.open):
@@ -230,7 +238,7 @@ class SecureSession:
         for arrival in conversation:
             if isinstance(arrival, Waiting):
                 self.wait(arrival)
-                if patience.over:
+                if self.over(patience, conversation):
                     break
                 continue
             address, answer = arrival

@@ -20,6 +20,7 @@ from shared_model.config import Config
 from shared_model.config.secure_aggregation import FEWEST_SITES
 from shared_model.exchange import CodecError, Coding, Payload, fingerprint
 from shared_model.exchange.coding import EXCHANGE, FULL_SET
+from shared_model.exchange.fixed_point import LARGEST_WEIGHT
 from shared_model.exchange.parameters import Arrays
 from shared_model.run_plan import PLAN
 from shared_model.secure_aggregation.keys import KeyProblem
@@ -156,6 +157,10 @@ class SecureRounds:
         least = max(FEWEST_SITES, cohort.threshold)
         if len(cohort.names) < least:
             raise RoundRefused(f"the round is of {len(cohort.names)} sites, at least {least} are needed")
+        if cohort.weight > LARGEST_WEIGHT:
+            raise RoundRefused(
+                f"the sites' weights sum to {cohort.weight}, at most {LARGEST_WEIGHT} can be added"
+            )
         mine = cohort.adverts.get(self._site)
         if mine is None or mine.statement() != one.advert.statement():
             raise RoundRefused("the keys that are handed on in its name are not its own")

@@ -92,4 +92,3 @@ def described() -> Federation:
     return Federation(
         name=FEDERATION, coordinator=Coordinator(hosts=("localhost",)), sites=(Site(name="simulated"),)
     )
-
