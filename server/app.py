@@ -14,6 +14,7 @@ from server.executing import execute, is_stored
 from server.federation import run_federation
 from server.grid_sites import GridSites
 from server.history import RoundRecord
+from server.moved import front_log
 from server.planned_sites import PLAN_FILE, planned
 from server.store import RunFolder
 from server.store.runs import RunStore
@@ -36,7 +37,8 @@ def make_app(on_round: Callable[[RoundRecord], None] = lambda record: None) -> S
                 where=f"run-folder, {RUN_VARIABLE}",
                 fix="start it by fedfundus-simulate or fedfundus-coordinator",
             )
-        sites = GridSites(grid, probing=(folder / PLAN_FILE).is_file())
+        moved = front_log(folder.parent.parent).moved if is_stored(folder) else lambda: 0
+        sites = GridSites(grid, moved, probing=(folder / PLAN_FILE).is_file())
         if is_stored(folder):
             store = RunStore(folder.parent.parent)
             told = planned(sites, folder, store.open(folder.name).event)

@@ -1,0 +1,40 @@
+"""Bytes through the front, by its log: models and updates count, questions that find nothing do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from server.moved import FrontLog
+
+PULL, PUSH, ASK = "/v1/fleet/pull-object", "/v1/fleet/push-object", "/v1/fleet/pull-messages"
+
+
+def line(when: float, took: int, gave: int, path: str) -> str:
+    return f'{when:.3f} {took} {gave} {path} 200 10.0.0.7 "CN=paulista"\n'
+
+
+def test_models_and_updates_count_once(tmp_path: Path) -> None:
+    file = tmp_path / "front-access.log"
+    log = FrontLog(file)
+    assert log.moved() == 0
+    file.write_text(line(1, 100, 20_000_000, PULL) + line(2, 900, 150, ASK))
+    assert log.moved() == 20_000_100
+    assert log.moved() == 20_000_100
+    with file.open("a") as stream:
+        stream.write(line(3, 5_000_000, 200, PUSH) + "4.0 77")  # half a line
+    assert log.moved() == 25_000_300
+
+
+def test_a_log_that_began_anew_is_read_from_its_beginning(tmp_path: Path) -> None:
+    file = tmp_path / "front-access.log"
+    log = FrontLog(file)
+    file.write_text(line(1, 10, 20, PULL) * 50)
+    assert log.moved() == 1500
+    file.write_text(line(9, 1, 2, PULL))
+    assert log.moved() == 1503
+
+
+def test_what_was_before_the_run_does_not_count(tmp_path: Path) -> None:
+    file = tmp_path / "front-access.log"
+    file.write_text(line(1, 10, 20, PULL) + line(5, 1, 2, PULL) + "\x00\xff rubbish\n")
+    assert FrontLog(file, since=4.0).moved() == 3
