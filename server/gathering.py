@@ -14,6 +14,7 @@ from server.handshake import ask_all
 from server.patience import Clock
 from server.sites import SiteFailure, Sites
 from server.store import RunFolder
+from server.store.report import WAITS
 from shared_model.config.federation import FederationConfig
 
 AGAIN_SECONDS = 5.0
@@ -42,7 +43,7 @@ def wait_for_sites(
         if len(ready) >= quorum or clock() > until:
             return
         if refused != told:
-            folder.event("waits for sites", connected=len(there), quorum=quorum, refused=sorted(refused.values()))
+            folder.event(WAITS, connected=len(there), quorum=quorum, refused=refused)
             told = refused
         if folder.stop_requested():
             raise RunStopped(1)

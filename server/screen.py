@@ -44,6 +44,13 @@ def show_run(document: Mapping[str, Any]) -> None:
     console.print(table)
     for line in document["not_used"][-5:]:
         console.print(escape(f"round {line['round']}, {line['site']}, {line['kind']}: {line['reason']}"))
+    if moved := document["moved_bytes"]:
+        console.print(f"models and updates through the front since the launch: {moved / 1e6:.1f} MB")
+    if waiting := document["waits_for"]:
+        connected = f"{waiting['connected']} connected, {waiting['quorum']} needed"
+        console.print(f"waits for sites: {connected}")
+        for site, why in waiting["refused"].items():
+            console.print(escape(f"  {site}: {why}"))
     for line in document["suspended"]:
         console.print(escape(f"suspended since {line['at'][:10]}: {line['site']}: {line['reason']}"))
     validation = document["validation"]

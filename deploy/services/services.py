@@ -24,7 +24,7 @@ from deploy.services import records
 from deploy.services.ports import require_free
 from shared_model.files import naming_disk_errors
 
-START_SECONDS, STOP_SECONDS = 180.0, 30.0
+START_SECONDS, STOP_SECONDS = 600.0, 30.0  # on a busy machine
 _LOOK = 0.1
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from server.errors import Code, CoordinatorError
 from server.kit import read_kit
+from server.services.nodes import keep_told, told_nodes
 from server.submitting import write_connection
-from shared_model.files import write_text
 from shared_model.offline import SETTINGS
 
 SECONDS = 120.0
@@ -30,7 +30,7 @@ def register_nodes(kit: Path, folder: Path) -> None:
 
     Raises CoordinatorError where SuperLink refuses or does not answer.
     """
-    told = _told(folder)
+    told = told_nodes(folder)
     wanted = {
         file.read_text(encoding="ascii").strip(): file for file in sorted((kit / "nodes").glob("*.pub"))
     }
@@ -43,7 +43,7 @@ def register_nodes(kit: Path, folder: Path) -> None:
         told |= dict(zip(new, threads.map(lambda key: flower.register(wanted[key]), new), strict=True))
         list(threads.map(lambda key: flower.unregister(told[key]), gone))
     kept = {key: node for key, node in told.items() if key in wanted}
-    write_text(_file(folder), json.dumps(kept, indent=1))
+    keep_told(folder, kept)
 
 
 @dataclass(frozen=True)
@@ -92,21 +92,3 @@ class _Flower:
             where=self.address,
             fix="see its log (services/superlink.log in the store), then start again",
         )
-
-
-def forget_nodes(folder: Path) -> None:
-    """What was told is gone with SuperLink's state."""
-    _file(folder).unlink(missing_ok=True)
-
-
-def _told(folder: Path) -> dict[str, str]:
-    """Node key -> Flower's number of it."""
-    try:
-        found: dict[str, str] = json.loads(_file(folder).read_text(encoding="utf-8"))
-        return found
-    except (OSError, ValueError):
-        return {}
-
-
-def _file(folder: Path) -> Path:
-    return folder / "nodes.json"

@@ -18,13 +18,14 @@ from deploy.kits.usable import require_usable
 from deploy.services.nginx import proxy_service
 from deploy.services.ports import listens
 from deploy.services.services import Service, Services
-from server.services.registering import forget_nodes, register_nodes
+from server.services.nodes import FOLDER, forget_nodes
+from server.services.registering import register_nodes
 from shared_model.config.validation import read_toml
 from shared_model.offline import SETTINGS
 
 SUPERLINK, FRONT = "superlink", "front"
 NAMES = (SUPERLINK, FRONT)
-FOLDER, DATABASE = "services", "superlink.sqlite"  # in the store; in that folder
+DATABASE = "superlink.sqlite"  # in the services' folder
 
 
 def services_of(store: Path) -> Services:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
+from server.moved import front_log
+from server.services.nodes import FOLDER, site_of_node
 from server.store import audit
 from server.store.runs import RunRow, RunStore
 
+WAITS = "waits for sites"  # event of the audit log; refused: address -> why it does not join
+
 
 def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
-    """One run in full: where it stands, who took part, what was not used, how good it is so far."""
+    """One run in full: where it stands, who took part, what was not used, how good it is so far.
+
+    moved_bytes: of models and updates through the front since the run was launched, whichever run they were of.
+    """
     database, history = store.database, store.open(row.run).history()
     sites = database.rows(  # beside one MAX, SQLite gives the other columns of the row that has it
         "SELECT site, COUNT(*) AS rounds, MAX(round) AS last, examples, skipped, data, package, epsilon, "
@@ -30,6 +38,8 @@ def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
         "not_used": [dict(line) for line in left_out],
         "validation": history[-1]["validation"] if history else None,
         "suspended": suspended(store),
+        "waits_for": _waits_for(store, row),
+        "moved_bytes": front_log(store.folder, datetime.fromisoformat(row.created).timestamp()).moved(),
         "audit_head": audit.head(database),
     }
 
@@ -45,6 +55,18 @@ def participation(store: RunStore, run: str) -> list[dict[str, Any]]:
         run,
     )
     return [dict(row) for row in rows]
+
+
+def _waits_for(store: RunStore, row: RunRow) -> dict[str, Any] | None:
+    """What a run that has not begun waits for: its quorum, who is connected, who does not join and why."""
+    found: dict[str, Any] | None = None
+    for line in audit.lines(store.database, row.run):
+        found = line["detail"] if line["event"] == WAITS else None if line["event"] == "began" else found
+    if found is None or row.state != "running":
+        return None
+    names = site_of_node(store.folder / FOLDER)
+    refused = {names.get(address, address): why for address, why in found["refused"].items()}
+    return found | {"refused": refused}
 
 
 def suspended(store: RunStore) -> list[dict[str, Any]]:
