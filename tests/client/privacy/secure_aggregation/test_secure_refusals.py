@@ -378,3 +378,10 @@ def test_keys_are_given_for_rounds_alone(about: dict[str, Any], sites: SecureSit
     given = {"step": "keys", **new_round("train", 1).to_field(), **about}
     with pytest.raises(RoundRefused, match=r"is of no round|names no session"):
         sites.rounds[VICTIM].answer(Payload(fields=given), 10)
+
+
+def test_weights_that_no_round_can_add_are_refused(sites: SecureSites) -> None:
+    sites.weights = dict.fromkeys(SITES, 2**18)
+    talk = Talk(sites).through("keys")
+    with pytest.raises(RoundRefused, match="weights sum to 1310720, at most 1048576 can be added"):
+        talk.step(VICTIM, "shares", cohort=list(talk.adverts.values()))
