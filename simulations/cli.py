@@ -19,6 +19,7 @@ from shared_model.config import Config, load_config
 from simulations.commands.audit import audit
 from simulations.commands.bench import bench
 from simulations.commands.options import ConfigFile, Data, Json, Seed, Set
+from simulations.commands.poisoning import poisoning
 from simulations.commands.privacy_curve import privacy_curve
 from simulations.commands.tables import tables
 from simulations.commands.transfer import transfer
@@ -267,6 +268,7 @@ def check_accuracy(
 
 app.command()(audit)
 app.command()(bench)
+app.command()(poisoning)
 app.command(name="privacy-curve")(privacy_curve)
 app.command()(tables)
 app.command()(transfer)

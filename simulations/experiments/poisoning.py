@@ -48,7 +48,7 @@ from simulations.prepare import Prepared, read_records, write_workspace
 MALICIOUS = 2  # the site's place among the others
 NONE, LABEL_FLIP = "none", "label flip"
 UNGUARDED = "fedavg, unguarded"
-ROBUST = ("trimmed_mean", "median")
+ROBUST = ("trimmed_mean", "median", "krum", "multi_krum")
 KEPT = 0.9  # share of the clean kappa that a robust strategy is to keep
 TASK = "icdr"
 Attack = Callable[[Any, Any], Any]  # base, trained -> what is sent, one tensor at a time
@@ -63,10 +63,12 @@ ATTACKS: dict[str, Attack] = {
     "scaling": _scaled(60.0),
     "NaN": lambda base, trained: np.full_like(trained, np.nan),
 }
-CASES = [
-    (NONE, UNGUARDED),
-    *((attack, strategy) for attack in (*ATTACKS, LABEL_FLIP) for strategy in (UNGUARDED, *ROBUST)),
-]
+
+
+def cases(robust: Sequence[str]) -> list[tuple[str, str]]:
+    """(attack, strategy): clean sites, then every attack against the plain mean and these strategies."""
+    poisoned = [(attack, strategy) for attack in (*ATTACKS, LABEL_FLIP) for strategy in (UNGUARDED, *robust)]
+    return [(NONE, UNGUARDED), *poisoned]
 
 
 def poisoning(
@@ -76,9 +78,10 @@ def poisoning(
     config_file: Path | None,
     overrides: Sequence[str],
     settings: Mapping[str, Any],
+    robust: Sequence[str],
     progress: RunProgress,
 ) -> dict[str, Any]:
-    """Every case of CASES on the data in `data`; poisoning.json and poisoning.md in `out`, and the former's document.
+    """Every case on the data in `data`; poisoning.json and poisoning.md in `out`, and the former's document.
 
     Patients are dealt alike (iid), and updates travel as they are, so that what is seen is the strategies' doing.
     """
@@ -103,7 +106,7 @@ def poisoning(
         laid_out = work / "sites"
         laid_out.mkdir(mode=0o700)
         prepared = write_workspace(table, images, config, laid_out, quarantine, notices)
-        document = Poisoning(config, prepared, work, progress).run()
+        document = Poisoning(config, prepared, work, robust, progress).run()
         shutil.rmtree(work)
         write_json(folder / "poisoning.json", document)
         write_text(folder / "poisoning.md", as_markdown(document))
@@ -117,19 +120,21 @@ class Poisoning:
     config: Config
     prepared: Prepared
     folder: Path
+    robust: Sequence[str]
     progress: RunProgress
 
     def run(self) -> dict[str, Any]:
         """The document: kappa of each case on the test patients, and its share of the clean one."""
         rows: list[dict[str, Any]] = []
-        for number, (attack, strategy) in enumerate(CASES, 1):
-            self.progress.say(f"{number} of {len(CASES)}: {attack} against {strategy}")
+        wanted = cases(self.robust)
+        for number, (attack, strategy) in enumerate(wanted, 1):
+            self.progress.say(f"{number} of {len(wanted)}: {attack} against {strategy}")
             rows.append({"attack": attack, "strategy": strategy, **self._case(attack, strategy)})
             self.progress.say(f"  kappa {rows[-1]['kappa']:.3f}")
         clean = rows[0]["kappa"]
         for row in rows:
             row["share"] = row["kappa"] / clean if clean > 0 else None
-        robust = [row["share"] for row in rows if row["strategy"] in ROBUST]
+        robust = [row["share"] for row in rows if row["strategy"] != UNGUARDED]
         return {
             "schema": "fedfundus.poisoning/1",
             "preset": self.config.preset,

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 REASONS = {  # what a site does -> what the coordinator's record says of it
     "hangs": "gave no answer in time",
-    "raises": "unexpected error in the worker (ValueError)",
+    "raises": "error at the site (ValueError)",
     "refuses": "the photographs cannot be read",
     "sends NaN": "holds NaN or infinity",
     "sends wrong shapes": "shape",
