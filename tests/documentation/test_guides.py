@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import click
@@ -37,10 +38,15 @@ def texts(page: Path) -> list[str]:
     return [line for fence in fences for line in fence.splitlines()] + re.findall(r"`([^`\n]+)`", rest)
 
 
+@cache
+def commands_of(program: str) -> click.Command:
+    return typer.main.get_command(PROGRAMS[program])
+
+
 def wrong(call: str) -> str:
     """What of a call does not exist, "" for a good one."""
     words = shlex.split(call.replace("'", " ").replace('"', " "))
-    command: click.Command = typer.main.get_command(PROGRAMS[words[0]])
+    command = commands_of(words[0])
     rest = words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         found = command.commands.get(rest[0])

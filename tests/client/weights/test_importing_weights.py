@@ -22,6 +22,7 @@ from client.approval.trusted import Trusted, trusted_of_kit
 from client.cli import main
 from client.site.config import load_site
 from client.site.state import SiteState
+from client.weights.cache import cache_folder, use_imported
 from client.weights.importing import import_weights
 from server.kit import read_kit
 from server.weights import pack
@@ -250,3 +251,18 @@ def test_an_operator_imports_once_the_federation_is_named(
     code, told, said = operator(medium)
     assert (code, told) == (2, "")
     assert "fix:" in said
+
+
+def test_the_worker_looks_where_was_imported_unless_its_operator_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = SiteState.open(tmp_path / "state", tmp_path / "key")
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    use_imported(state)
+    assert "HF_HUB_CACHE" not in os.environ
+    cache_folder(state).mkdir()
+    use_imported(state)
+    assert os.environ["HF_HUB_CACHE"] == str(tmp_path / "state" / "weights")
+    monkeypatch.setenv("HF_HUB_CACHE", "/elsewhere")
+    use_imported(state)
+    assert os.environ["HF_HUB_CACHE"] == "/elsewhere"
