@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_SEED ?= 0
 
-.PHONY: demo demo-seeds federation test test-all check bench lock sbom errors-page soak clean
+.PHONY: faults demo demo-seeds federation test test-all check bench lock sbom errors-page soak clean
 .DELETE_ON_ERROR:
 
 # --compile-bytecode: importing torch and timm uncompiled would cost every process ten seconds.
@@ -74,11 +74,18 @@ soak: $(READY) demo demo-seeds
 	$(BIN)/fedfundus-simulate weighting --data runs/demo-data --seeds 3 --out runs/weighting
 	$(BIN)/fedfundus-simulate tables --data runs/demo-data --which 1,2,3,4,6 --seeds 3 --modes federated,pooled --out runs/tables
 	$(BIN)/fedfundus-simulate transfer --data runs/demo-data --leave-out each --out runs/transfer
+	$(BIN)/fedfundus-simulate poisoning --data runs/demo-data --out runs/poisoning
 	$(BIN)/python -m pytest tests/client/privacy/dp -m slow --privacy-cases 1000 -q
 	$(BIN)/python -m pytest tests/client/privacy/test_crashes.py -m slow --kills 100 -q
 	$(BIN)/fedfundus-simulate privacy-curve --data runs/demo-data --epsilons 1,3,8 --seeds 3 --out runs/privacy-curve
 	@test -d ../shared/data/idrid || { echo "skipped: the IDRiD photographs are not at ../shared/data/idrid"; exit 0; }; \
 	  rm -rf runs/idrid; $(BIN)/fedfundus-simulate crossvalidate --data ../shared/data/idrid --folds 5 --sites 3 --report runs/idrid.html --out runs/idrid
+
+# Everything that is killed, cut, filled up and lied to, over real processes, and the table of it in docs/faults.md.
+faults: $(READY)
+	rm -f runs/faults.jsonl
+	$(BIN)/python -m pytest tests/faults -m slow
+	$(BIN)/python tests/faults/fault_table.py
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
