@@ -22,7 +22,6 @@ from shared_model.config import Config
 from shared_model.config.secure_aggregation import FEWEST_SITES
 from shared_model.exchange import Payload, fingerprint
 from shared_model.secure_aggregation.session import (
-    ADVERT,
     FIELD,
     KEYS,
     MASKED,
@@ -124,7 +123,7 @@ class SecureSession:
         seen: set[bytes] = set()
 
         def read(address: str, answer: Payload) -> tuple[str, Advert]:
-            advert = Advert.of(answer.fields.get(ADVERT))
+            advert = Advert.of_answer(answer.fields)
             if advert.site != self.names[address] or advert.round != about:
                 raise SessionProblem("sent keys of another site or round")
             if advert.weight != self.registered.get(address):

@@ -17,10 +17,13 @@ MESSAGE_ID = (
     "message_id"  # the field of an answer that the coordinator sets as it arrives, whatever the site says
 )
 
+SIGNED = "signed"  # the field that a site's gateway puts on, which is no part of what its worker answered
+
 
 def message_id(payload: Payload) -> str:
     """SHA-256, hexadecimal, over the fields and over name, type, shape and bytes of every tensor, by name."""
     fields = json.loads(payload.fields_json())  # as it arrives: whole numbers as keys have become text
+    fields.pop(SIGNED, None)
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode())
     for name in sorted(payload.arrays):
         array = payload.arrays[name]

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared_model.exchange.fixed_point import LARGEST_WEIGHT
+from shared_model.exchange.message_id import SIGNED
 
 # The steps of the question `secure_aggregation`, in its field `step`.
 KEYS, SHARES, SURVIVORS, UNMASK = "keys", "shares", "survivors", "unmask"
 FIELD = "secure"  # of `train` and `evaluate`: the session, and the shares for the site that is asked
-ADVERT = "advert"  # of an answer to KEYS, which is signed on its way out
+ADVERT = "advert"  # of an answer to KEYS; its signature is put on on the way out, in the field SIGNED
 MASKED, REPORT = "masked", "report"  # the arrays of a masked answer
 TOLD = (
     "data",
@@ -92,6 +93,10 @@ class Advert:
         """The same with its signature."""
         return replace(self, signature=signature, certificate=certificate)
 
+    def signed_field(self) -> dict[str, str]:
+        """The signature alone, as it travels."""
+        return {"signature": text(self.signature), "certificate": self.certificate}
+
     def to_field(self) -> dict[str, Any]:
         """As it travels."""
         return {
@@ -102,9 +107,18 @@ class Advert:
             "channel": text(self.channel),
             "mask": text(self.mask),
             "confirm": text(self.confirm),
-            "signature": text(self.signature),
-            "certificate": self.certificate,
+            **self.signed_field(),
         }
+
+    @classmethod
+    def of_answer(cls, fields: Mapping[str, Any]) -> Advert:
+        """Of a site's answer to KEYS, with what its gateway put on. Raises SessionProblem."""
+        given, signed = fields.get(ADVERT), fields.get(SIGNED, {})
+        if not isinstance(given, Mapping) or not isinstance(signed, Mapping):
+            raise SessionProblem("holds no keys")
+        return cls.of(
+            {**given, **{key: signed[key] for key in ("signature", "certificate") if key in signed}}
+        )
 
     @classmethod
     def of(cls, given: Any) -> Advert:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from shared_model.exchange.message_id import SIGNED
 from shared_model.exchange.payload import Payload
 from shared_model.secure_aggregation.session import ADVERT, Advert
 
@@ -21,4 +22,6 @@ def with_signature(answer: Payload, site: str, key: ec.EllipticCurvePrivateKey, 
     if advert.site != site:
         raise ValueError("keys of another site")
     signature = key.sign(advert.statement(), ec.ECDSA(hashes.SHA384()))
-    return Payload(answer.arrays, answer.fields | {ADVERT: advert.signed(signature, certificate).to_field()})
+    return Payload(
+        answer.arrays, answer.fields | {SIGNED: advert.signed(signature, certificate).signed_field()}
+    )

@@ -21,6 +21,7 @@ from server.secure_aggregation.session import new_round
 from shared_model.config import Config
 from shared_model.errors import DataError, RunError
 from shared_model.exchange import Payload
+from shared_model.exchange.message_id import message_id
 from shared_model.secure_aggregation.session import ADVERT, Advert
 
 
@@ -52,15 +53,18 @@ def believed(kit: Path, now: datetime | None = None) -> CertifiedSites:
 def test_keys_are_signed_so_that_every_site_of_the_federation_believes_them(
     kit: Path, answer: Payload
 ) -> None:
-    found = Advert.of(signed(answer).fields[ADVERT])
+    found = Advert.of_answer(signed(answer).fields)
     believed(kit).require(found)
     assert found.statement() == Advert.of(answer.fields[ADVERT]).statement()
     with pytest.raises(RoundRefused, match="the keys of paulista are not signed"):
-        believed(kit).require(Advert.of(answer.fields[ADVERT]))
+        believed(kit).require(Advert.of_answer(answer.fields))
+    assert message_id(signed(answer)) == message_id(
+        answer
+    )  # the records of both ends name the worker's answer
 
 
 def test_nobody_believes_them_once_the_certificate_has_run_out(kit: Path, answer: Payload) -> None:
-    found = Advert.of(signed(answer).fields[ADVERT])
+    found = Advert.of_answer(signed(answer).fields)
     with pytest.raises(RoundRefused, match="cannot be used, or not now"):
         believed(kit, datetime(2099, 1, 1, tzinfo=UTC)).require(found)
 
@@ -70,7 +74,7 @@ def test_another_federation_of_the_same_name_does_not_believe_them(
 ) -> None:
     other = make_federation(tmp_path / "other")
     with pytest.raises(RoundRefused, match="signed by somebody of another federation"):
-        believed(other / "paulista").require(Advert.of(signed(answer).fields[ADVERT]))
+        believed(other / "paulista").require(Advert.of_answer(signed(answer).fields))
 
 
 def test_keys_of_another_site_are_not_signed(kit: Path, answer: Payload) -> None:

@@ -108,7 +108,7 @@ def test_nothing_but_masked_numbers_and_names_leaves_a_site(
         assert (
             set(answer.fields)
             <= {
-                "keys": {"site", "advert"},
+                "keys": {"site", "advert", "signed"},
                 "shares": {"site", "shares", "digest"},
                 "train": {"site", "question", "round", "session"},
                 "evaluate": {"site", "question", "round", "session"},

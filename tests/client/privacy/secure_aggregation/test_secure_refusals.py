@@ -63,7 +63,7 @@ class Talk:
 
     def keys(self) -> None:
         for site in self.names:
-            self.adverts[site] = self.step(site, "keys", **self.about.to_field())["advert"]
+            self.adverts[site] = Advert.of_answer(self.step(site, "keys", **self.about.to_field())).to_field()
 
     def shares(self) -> None:
         for site in self.names:
