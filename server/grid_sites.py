@@ -31,6 +31,7 @@ from shared_model.exchange.flower_records import (
 )
 
 FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.05, 1.0, 1.5  # seconds between looks, and what follows each empty one
+FEW_BYTES = 1 << 25  # of one question's tensors over all sites: so many replies may be in memory at once
 ABSENT = "is not connected"
 
 
@@ -64,11 +65,12 @@ class GridSites:
         try:
             yield from self._push(question, payloads, waiting)
             pause = FIRST_PAUSE
+            together = sum(payload.nbytes for payload in payloads.values()) <= FEW_BYTES
             while waiting:
                 astray.look(waiting)
                 late: list[str] = []
                 arrived = False
-                for reply in self._pull([*astray.probes, *waiting, *self._given_up]):
+                for reply in self._pull([*astray.probes, *waiting, *self._given_up], together=together):
                     identity = reply.metadata.reply_to_message_id
                     if identity in astray.probes:
                         astray.answered(identity, lost=not reply.has_error())
@@ -117,13 +119,14 @@ class GridSites:
             else:  # Flower's answer for a node that has left
                 yield address, SiteFailure(ABSENT)
 
-    def _pull(self, identities: list[str]) -> Iterator[Message]:
+    def _pull(self, identities: list[str], *, together: bool) -> Iterator[Message]:
         """Replies that are there, one in memory at a time: asked for all of them, a grid holds all that have arrived.
 
+        together: ask for all at once nevertheless, since they are small and a request each would take longer.
         The grids of a simulation give one at each look anyway, and wait for it.
         """
-        one_a_look = getattr(self.grid, "one_a_look", False)
-        for asked in [identities] if one_a_look else [[identity] for identity in identities]:
+        at_once = together or getattr(self.grid, "one_a_look", False)
+        for asked in [identities] if at_once else [[identity] for identity in identities]:
             with _named():
                 found = list(self.grid.pull_messages(asked))
             yield from found

@@ -34,16 +34,17 @@ class LosingGrid:
         return [message.metadata.message_id]
 
     def pull_messages(self, identities: Iterable[str]) -> list[Message]:
-        (identity,) = identities
         self.looks += 1
-        number = int(identity[1:])
-        if self.looks < self.busy or number in self.loses or number < 0:
-            return []
+        return [reply for identity in identities if (reply := self._reply(int(identity[1:]))) is not None]
+
+    def _reply(self, number: int) -> Message | None:
+        if self.looks < self.busy or number in self.loses:
+            return None
         asked = self.pushed[number - 1]
         self.loses.add(number)  # it is handed out once
         if number in self.cut_off:
-            return [Message(Error(ErrorCode.MESSAGE_UNAVAILABLE, "half of it"), reply_to=asked)]
-        return [Message(to_records(Payload(fields={"to": number})), reply_to=asked)]
+            return Message(Error(ErrorCode.MESSAGE_UNAVAILABLE, "half of it"), reply_to=asked)
+        return Message(to_records(Payload(fields={"to": number})), reply_to=asked)
 
 
 @pytest.fixture(autouse=True)
