@@ -47,7 +47,11 @@ def start(kit: Path, store: Path, names: tuple[str, ...] = NAMES) -> list[str]:
     offered = {service.name: service for service in (_superlink(kit, services), _front(kit, services))}
     started = services.start([offered[name] for name in names])
     if SUPERLINK in names:
-        register_nodes(kit, services.folder)
+        try:
+            register_nodes(kit, services.folder)
+        except BaseException:
+            services.stop(list(reversed(started)))
+            raise
     if front_ran is not None and FRONT in names:
         services.reload(FRONT)
     return started
