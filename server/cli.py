@@ -94,15 +94,18 @@ def status(
     """Show one run, by default the latest: rounds, sites, what was not used and why. Exit code: that of the run."""
     from server.following import exit_code
     from server.screen import show_run
+    from server.services.standing import lines, standing
     from server.store.report import run_document
 
     runs = existing(store)
     row = runs.row(run or latest(runs))
-    document = run_document(runs, row)
+    document = run_document(runs, row) | standing(runs.folder)
     if as_json:
         _print_json(document)
     else:
         show_run(document)
+        for line in lines(document):
+            print(line)
     raise typer.Exit(exit_code(row))
 
 

@@ -20,7 +20,9 @@ from deploy.services.ports import listens
 from deploy.services.services import Service, Services
 from server.services.nodes import FOLDER, forget_nodes
 from server.services.registering import register_nodes
+from server.services.standing import keep_kit
 from shared_model.config.validation import read_toml
+from shared_model.files import naming_disk_errors
 from shared_model.offline import SETTINGS
 
 SUPERLINK, FRONT = "superlink", "front"
@@ -40,11 +42,14 @@ def start(kit: Path, store: Path, names: tuple[str, ...] = NAMES) -> list[str]:
     """
     require_usable(kit, datetime.now(UTC), name=COORDINATOR)
     services = services_of(store)
+    with naming_disk_errors(services.folder):
+        services.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = services.folder / DATABASE
     if not database.exists():
         forget_nodes(services.folder)
     front_ran = services.running(FRONT)
     offered = {service.name: service for service in (_superlink(kit, services), _front(kit, services))}
+    keep_kit(services.folder, kit)
     started = services.start([offered[name] for name in names])
     if SUPERLINK in names:
         try:

@@ -1,0 +1,56 @@
+"""How the coordinator stands beside its runs: its processes, and until when its certificate is valid."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from deploy.kits.contents import WARN_DAYS
+from deploy.services.services import Services
+from server.services.nodes import FOLDER
+from shared_model.errors import FedFundusError
+from shared_model.files import write_text
+
+NAMES = ("superlink", "front")
+_KIT = "kit.json"
+
+
+def keep_kit(folder: Path, kit: Path) -> None:
+    """Remember which kit the processes were started with."""
+    write_text(folder / _KIT, json.dumps({"kit": str(kit)}))
+
+
+def standing(store: Path) -> dict[str, Any]:
+    """processes: name -> its id, None where it does not run. certificate: until when, or what is wrong with the kit.
+
+    Empty where nothing was ever started here.
+    """
+    folder = store / FOLDER
+    try:
+        kit = Path(json.loads((folder / _KIT).read_text(encoding="utf-8"))["kit"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    from server.services.services import expiry
+
+    running = {name: Services(folder).running(name) for name in NAMES}
+    found: dict[str, Any] = {
+        "processes": {name: process.pid if process else None for name, process in running.items()},
+        "certificate": {"problem": "", "expires": "", "days_left": 0},
+    }
+    try:
+        found["certificate"] |= expiry(kit)
+    except FedFundusError as error:
+        found["certificate"]["problem"] = str(error).splitlines()[0]
+    return found
+
+
+def lines(document: dict[str, Any]) -> list[str]:
+    """The same for a person."""
+    if "processes" not in document:
+        return []
+    told = [f"{name} {pid}" if pid else f"{name} DOES NOT RUN" for name, pid in document["processes"].items()]
+    certificate = document["certificate"]
+    soon = ", EXPIRES SOON: ask for a renewal" if certificate["days_left"] < WARN_DAYS else ""
+    until = f"until {certificate['expires']} ({certificate['days_left']} days){soon}"
+    return [f"processes: {', '.join(told)}", f"certificate: {certificate['problem'] or until}"]
