@@ -129,7 +129,8 @@ def _require_trainable(roster: Roster, quorum: int) -> None:
         raise CoordinatorError(
             Code.TOO_FEW_SITES,
             f"the quorum is {quorum}, but only {len(roster.names)} sites joined",
-            where="federation.quorum, or what federation.strategy needs against federation.malicious sites",
+            where="federation.quorum, what federation.strategy needs against federation.malicious sites, or "
+            "secure_aggregation, which needs 3 and its threshold",
             fix=f"use a quorum of at most {len(roster.names)}, a strategy that needs no more, or more sites",
         )
 

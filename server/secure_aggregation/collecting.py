@@ -77,7 +77,7 @@ class SecureCollecting(Collecting):
     def _opened(self, question: str, fields: dict[str, object], tensors: int, report: int) -> Pending:
         """The sum of one session; sessions that opened nothing are begun anew while there is time."""
         own = self.collector
-        until = own.clock() + (own.config.federation.silence if question == "train" else 0.0)
+        until: float | None = None  # set by the first session that opened nothing
         keeps = question == "train" and own.folder.checkpoints is not None
         pending = self._kept(fields) if keeps else None
         tried: Pending | None = None  # that could not be opened
@@ -94,6 +94,8 @@ class SecureCollecting(Collecting):
                 # Who has given its shares gives them again, and begins the round with nobody else.
                 pending, tried = (None, None) if tried is pending else (pending, pending)
                 self._account(session, question)
+                if until is None:
+                    until = own.clock() + (own.config.federation.silence if question == "train" else 0.0)
                 if own.clock() >= until:
                     raise self._too_few(str(error)) from None
                 self._pause()
