@@ -59,7 +59,12 @@ def explained(document: str) -> dict[str, str]:
     """Number -> its row, of a page's table of errors, its links as seen from the guides."""
     text = (ROOT / "docs" / f"{document}.md").read_text(encoding="utf-8")
     text = re.sub(r"\]\((?!guides/)([\w-]+\.md)", r"](../\1", text).replace("](guides/", "](")
-    return {found[1]: found[0] for found in re.finditer(r"^\| ([CP]\d{3}) \|.*$", text, flags=re.MULTILINE)}
+    found: dict[str, str] = {}
+    for row in re.finditer(r"^\| ([CP]\d{3}) \|.*$", text, flags=re.MULTILINE):
+        if row[1] in found:
+            raise ValueError(f"docs/{document}.md explains {row[1]} twice")
+        found[row[1]] = row[0]
+    return found
 
 
 def numbers(codes: type[Enum]) -> list[str]:
