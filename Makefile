@@ -78,6 +78,7 @@ soak: $(READY) demo demo-seeds
 	$(BIN)/python -m pytest tests/client/privacy/dp -m slow --privacy-cases 1000 -q
 	$(BIN)/python -m pytest tests/client/privacy/test_crashes.py -m slow --kills 100 -q
 	$(BIN)/fedfundus-simulate privacy-curve --data runs/demo-data --epsilons 1,3,8 --seeds 3 --out runs/privacy-curve
+	$(BIN)/fedfundus-simulate audit --data runs/demo-data --seeds 3 --out runs/audit
 	@test -d ../shared/data/idrid || { echo "skipped: the IDRiD photographs are not at ../shared/data/idrid"; exit 0; }; \
 	  rm -rf runs/idrid; $(BIN)/fedfundus-simulate crossvalidate --data ../shared/data/idrid --folds 5 --sites 3 --report runs/idrid.html --out runs/idrid
 

@@ -84,10 +84,10 @@ class Audit:
         found: dict[str, Any] = {name: {} for name in self.attacks}
         for seed in range(self.config.seed, self.config.seed + self.seeds):
             prepared = study.prepared(seed)
-            _require_enough(prepared)
             pieces = Pieces(study.folder / "pieces", fingerprint(prepared))
             attacked = self._views(seed, len(prepared.sites))
             if "membership" in self.attacks:
+                _require_enough(prepared)
                 found["membership"][str(seed)] = self._membership(attacked, prepared, pieces, seed)
             if "canaries" in self.attacks:
                 part = CanaryPart(self.sizes, prepared, pieces, study.folder, seed, self.progress)
@@ -101,7 +101,8 @@ class Audit:
         write_json(self.out / "audit.json", document)
         write_text(self.out / "audit.md", markdown(document))
         write_text(self.out / "audit.html", page(document, self.out / "pictures"))
-        for name in ("photographs", "canaries"):
+        # What is attacked again with other attacks need not be read again.
+        for name in ("photographs", "canaries") if set(self.attacks) == set(ATTACKS) else ():
             shutil.rmtree(study.folder / name, ignore_errors=True)
         return document
 

@@ -30,27 +30,38 @@ def form(moved: Mapping[str, Tensor]) -> Tensor | None:
 def photograph(moved: Mapping[str, Tensor], mean: Tensor, trust: float) -> Tensor | None:
     """The standardised photograph (1, 3, S, S) whose gradient `moved` is.
 
-    mean: the attacker's mean photograph, which decides where the gradient does not. trust: how far, as a share of the
-    strongest direction: little in an exact gradient, more in one that is not. None where the image encoder begins
-    otherwise, or these tensors do not travel.
+    mean: the attacker's mean photograph, which decides where the gradient does not. trust: in the gradient's weakest
+    directions, as a share of the strongest. None where the image encoder begins otherwise, or these tensors do not
+    travel.
     """
-    weight, positions = moved.get(f"{PATCHES}.weight"), moved.get(POSITIONS)
-    if weight is None or positions is None or weight.dim() != 4 or weight.shape[1] != 3:
+    weight = moved.get(f"{PATCHES}.weight")
+    if weight is None or weight.dim() != 4 or weight.shape[1] != 3:
         return None
-    width, _, side, _ = weight.shape
+    side = weight.shape[2]
     grid = mean.shape[-1] // side
-    outputs = positions[0, -(grid**2) :].double()  # (T, width)
-    if not bool(outputs.any()):
+    found = inputs(weight, moved.get(POSITIONS), _cut(mean, grid, side), trust)
+    if found is None:
         return None
-    usual = _cut(mean.double(), grid, side)  # (T, 3 * side**2)
-    left = weight.reshape(width, -1).double() - outputs.T @ usual
-    strength = torch.linalg.matrix_norm(outputs, 2)
-    ridge = trust * torch.eye(grid**2, dtype=torch.float64)
-    wanted = torch.cat([left / strength, torch.zeros(grid**2, left.shape[1], dtype=torch.float64)])
-    found = torch.linalg.lstsq(torch.cat([outputs.T / strength, ridge]), wanted).solution
-    patches = (found + usual).view(grid, grid, 3, side, side)
-    image: Tensor = patches.permute(2, 0, 3, 1, 4).reshape(1, 3, grid * side, grid * side).float()
+    patches = found.view(grid, grid, 3, side, side)
+    image: Tensor = patches.permute(2, 0, 3, 1, 4).reshape(1, 3, grid * side, grid * side)
     return image
+
+
+def inputs(weight: Tensor, positions: Tensor | None, usual: Tensor, trust: float) -> Tensor | None:
+    """The inputs (T, I) of a linear layer whose outputs (T, O) position embeddings are added to.
+
+    weight: gradient of the layer's (O, I, ...). positions: gradient of the embeddings (1, 1 + T, O), CLS first. usual:
+    (T, I), what the inputs are taken for where the gradients do not say. None without the embeddings' gradient.
+    """
+    if positions is None or not bool(positions[0, -len(usual) :].any()):
+        return None
+    outputs = positions[0, -len(usual) :].double()
+    strength = torch.linalg.matrix_norm(outputs, 2)
+    left = weight.reshape(len(weight), -1).double() - outputs.T @ usual.double()
+    ridge = trust * torch.eye(len(usual), dtype=torch.float64)
+    wanted = torch.cat([left / strength, torch.zeros(usual.shape, dtype=torch.float64)])
+    found = torch.linalg.lstsq(torch.cat([outputs.T / strength, ridge]), wanted).solution
+    return (found + usual.double()).float()
 
 
 def _cut(image: Tensor, grid: int, side: int) -> Tensor:

@@ -15,7 +15,7 @@ from client.training.sampling import step_rows
 from shared_model.config import Config
 from shared_model.records import TEXT
 from shared_model.statistics import Standardisation
-from simulations.audit import closed_form, search, words
+from simulations.audit import closed_form, search, stem, words
 from simulations.audit.attacker import Attacker
 from simulations.audit.exposures import Exposure, Kind, Scene, expose
 from simulations.audit.likeness import likeness
@@ -81,8 +81,12 @@ def attack(
     found, how = None, "patches in closed form"
     if kind == "gradient":
         found = closed_form.photograph(exposure.moved, start, TRUST)
+        if found is None:
+            found = stem.photograph(attacker, exposure, start, limits, TRUST)
+            how = "stem's map in closed form, then a search"
     if found is None and steps:
-        found, how = search.photograph(attacker, exposure, batch, start, limits, steps, on_step), "search"
+        how = "search"
+        found = search.photograph(attacker, exposure, batch, start, limits, steps, on_step)
     pictures = {"original": limits.shown(batch.image), "mean": limits.shown(start)}
     figures: dict[str, Any] = {"notes": _notes(exposure, scene, own, rare, attacker, kind)}
     figures["photograph"] = {"mean": likeness(pictures["mean"], pictures["original"])}

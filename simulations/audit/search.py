@@ -61,7 +61,7 @@ def photograph(
         for step in range(steps):
             optimizer.zero_grad()
             own = gradient_of(attacker, replace(known, image=image), create_graph=True)
-            loss = _distance(own, observed, signs) + SMOOTH * _variation(image)
+            loss = _distance(own, observed, signs) + SMOOTH * variation(image)
             (gradient,) = torch.autograd.grad(loss, [image])
             image.grad = gradient.sign()
             optimizer.step()
@@ -85,7 +85,8 @@ def _distance(own: dict[str, Tensor], observed: dict[str, Tensor], signs: bool) 
     return 1 - along / (length.sqrt() * seen.sqrt() + 1e-12)
 
 
-def _variation(image: Tensor) -> Tensor:
+def variation(image: Tensor) -> Tensor:
+    """Mean difference of neighbouring pixels: small for a photograph, large for noise."""
     return (image[..., 1:, :] - image[..., :-1, :]).abs().mean() + (
         image[..., 1:] - image[..., :-1]
     ).abs().mean()

@@ -18,7 +18,7 @@ class Sizes:
     rounds: int = 6
     gradients: int = 4000
     gradient_guesses: int = 1000
-    search: int = 200
+    search: int = 60
 
     def document(self) -> dict[str, int]:
         """For audit.json."""

@@ -36,7 +36,7 @@ def test_a_fifth_of_the_noise_is_caught(mode: str) -> None:
 
 
 def test_a_clipping_that_lets_five_times_as_much_through_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    import client.privacy.dp.step as step
+    from client.privacy.dp import step
 
     original = step.on_grid
     monkeypatch.setattr(step, "on_grid", lambda gradient, clip: 5 * original(gradient, clip))
