@@ -10,7 +10,7 @@ import typer
 
 
 def audit(
-    run: Annotated[str, typer.Argument(help="A run's name; everything where it is left out.")] = "",
+    run: Annotated[str, typer.Argument(help="A run's name, to leave out other runs' answers.")] = "",
     config_file: Annotated[Path, typer.Option("--config", help="The site's configuration.")] = Path(
         "site.toml"
     ),
@@ -26,7 +26,7 @@ def audit(
     _, state = open_site(config_file)
     lines = list(AuditLog(state).lines())
     for line in lines:
-        if run in ("", line["detail"].get("run", "")):
+        if not run or line["detail"].get("run", run) == run:
             print(json.dumps(line) if as_json else _shown(line))
     if not as_json:
         print(f"{len(lines)} lines, the last one's digest {lines[-1]['digest']}" if lines else "nothing yet")
