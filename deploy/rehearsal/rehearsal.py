@@ -23,7 +23,7 @@ from deploy.rehearsal.networks import COORDINATOR, network_for
 from deploy.services import records
 
 OVER = ("finished", "failed", "stopped", "interrupted")
-STOP_SECONDS = 120.0  # that stopping may take, beyond the time of the rehearsal
+STOP_SECONDS = 600.0  # that stopping may take, beyond the time of the rehearsal
 _LOOK = 1.0
 
 

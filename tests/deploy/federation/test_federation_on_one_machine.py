@@ -11,16 +11,18 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from delivered_code import ASKER, DELIVERED, THIEF
 from kit_makers import FEDERATION, make
 from site_requests import heartbeat, node_key_shown
 
 from deploy.authority.authority import Authority
-from deploy.pki.keys import new_key, p384, private_openssh
+from deploy.pki.keys import new_key, private_openssh
 from deploy.pki.reading import pem, read_certificate
 from deploy.rehearsal.commands import PROGRAMS
 from deploy.rehearsal.comparison import compare, simulate
@@ -86,13 +88,22 @@ def test_nobody_comes_in_without_a_certificate_of_this_authority(
 
 
 def test_an_expired_certificate_is_refused(federation: Rehearsal, knock: Knock, tmp_path: Path) -> None:
-    authority = Authority.open(federation.folder / "authority")
+    """The site's own one in everything but its dates, signed by the authority itself."""
+    signer = Authority.open(federation.folder / "authority").unlock(None)
     held = read_certificate((federation.home("moema") / "kit/certificates/site.pem").read_bytes(), "")
-    long_ago = datetime.now(UTC) - timedelta(days=200)
-    described = authority.register.federation
-    expired = authority.unlock(None).issue(p384(held.public_key(), ""), described, "moema", long_ago)
-    (tmp_path / "expired.pem").write_bytes(pem(expired))
-    assert knock("moema", certificate=str(tmp_path / "expired.pem")) in ("400", "SSLError")
+    ended = held.not_valid_before_utc - timedelta(minutes=1)
+    builder = x509.CertificateBuilder().subject_name(held.subject).issuer_name(held.issuer)
+    builder = builder.public_key(held.public_key()).serial_number(x509.random_serial_number())
+    for extension in held.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+
+    def dated(begins: datetime, ends: datetime) -> str:
+        made = builder.not_valid_before(begins).not_valid_after(ends).sign(signer.key, hashes.SHA384())
+        (tmp_path / "dated.pem").write_bytes(pem(made))
+        return knock("moema", certificate=str(tmp_path / "dated.pem"))
+
+    assert dated(held.not_valid_before_utc, held.not_valid_after_utc) == "200"
+    assert dated(ended - timedelta(days=1), ended) in ("400", "SSLError")
 
 
 def test_a_certificate_comes_with_its_own_node_key_alone(
