@@ -7,8 +7,6 @@ and archives; and as numbers in tensors, one letter a number.
 from __future__ import annotations
 
 import base64
-import gzip
-import io
 import json
 import re
 import urllib.parse
@@ -19,6 +17,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+MOST = 50_000_000  # bytes that are unpacked of one part
 SHORTEST = 5  # letters: anything shorter occurs in random bytes
 
 
@@ -78,14 +77,17 @@ def _parts(data: bytes, depth: int = 0) -> Iterator[bytes]:
 
 
 def _unpacked(data: bytes) -> bytes:
+    """What is packed at the beginning of the data, whatever follows it."""
     try:
-        if data.startswith(b"PK"):
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                return b"\n".join(archive.read(name) for name in archive.namelist())
-        if data.startswith(b"\x1f\x8b"):
-            return gzip.decompress(data)
-        return zlib.decompressobj().decompress(data, 50_000_000)
-    except (OSError, zlib.error, zipfile.BadZipFile, EOFError, NotImplementedError):
+        if data.startswith(
+            b"PK"
+        ):  # one file of an archive, by its own header: the archive may be cut or surrounded
+            begins = 30 + int.from_bytes(data[26:28], "little") + int.from_bytes(data[28:30], "little")
+            packed = int.from_bytes(data[8:10], "little") == zipfile.ZIP_DEFLATED
+            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[begins:], MOST) if packed else b""
+        kind = 16 + zlib.MAX_WBITS if data.startswith(b"\x1f\x8b") else zlib.MAX_WBITS
+        return zlib.decompressobj(kind).decompress(data, MOST)
+    except zlib.error:
         return b""
 
 
