@@ -23,10 +23,8 @@ KEYS, SHARES, SURVIVORS, UNMASK = "keys", "shares", "survivors", "unmask"
 FIELD = "secure"  # of `train` and `evaluate`: the session, and the shares for the site that is asked
 ADVERT = "advert"  # of an answer to KEYS; its signature is put on on the way out, in the field SIGNED
 MASKED, REPORT = "masked", "report"  # the arrays of a masked answer
-TOLD = (
-    "data",
-    "epsilon",
-)  # fields of a masked answer that are no figures of the round: for the participation ledger
+# Fields of a masked answer that are no figures of the round: for the participation ledger.
+TOLD = ("data", "epsilon", "steps")
 MOST_SITES = 100  # in one round: every site shares its secrets with every other
 LONGEST = 1 << 14  # characters of a certificate or a scope
 _SIGNED = b"fedfundus secure aggregation 1 advert\n"
