@@ -13,7 +13,7 @@ from server.submitting import SuperLink
 from shared_model.offline import SETTINGS
 from simulations.bench.deployment_submit import submit, waited
 
-APPS = "simulations.bench.deployment_apps"
+APPS = "simulations.bench.deployment_stock_apps"
 
 
 def stock_rounds(folder: Path, sites: int, rounds: int) -> list[float]:

@@ -58,5 +58,7 @@ def waited(answer: Path, log: Path) -> list[float]:
         if time.monotonic() > until:
             raise RunError("the rounds did not end", where=log.name, fix="see what it says")
         time.sleep(0.2)
-    found: list[float] = json.loads(answer.read_text(encoding="utf-8"))
-    return found
+    found = json.loads(answer.read_text(encoding="utf-8"))
+    if isinstance(found, dict):
+        raise RunError(f"the rounds failed: {found.get('failed')}", where=log.name)
+    return [float(seconds) for seconds in found]
