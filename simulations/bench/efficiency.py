@@ -70,8 +70,8 @@ def simulation_efficiency(config: Config, setting: Setting, repeats: int | None 
 def _figure(name: str, found: dict[str, Any]) -> Figure:
     config, runs = found["config"], found["runs"]
     what = (
-        f"inline engine, 3 sites, {config.preset}, {config.training.local_steps} steps of {config.training.batch_size} a round: local training and "
-        "validation, as a share of the round loop"
+        f"inline engine, 3 sites, {config.preset}, {config.training.local_steps} steps of "
+        f"{config.training.batch_size} a round: local training and validation, as a share of the round loop"
     )
     return Figure(
         name, tuple(run["efficiency"] for run in runs), what, unit="", goal=GOAL, details={"loops": runs}
