@@ -32,8 +32,9 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def document(rows: list[Row], when: datetime) -> str:
-    parts = [f"Recorded up to {when:%Y-%m-%d} on a machine of two cores that was busy with other work.\n"]
+def document(rows: list[Row], when: datetime, note: str = "") -> str:
+    """note: what there is to say of this recording."""
+    parts = [f"Recorded up to {when:%Y-%m-%d}. {note}".strip() + "\n"]
     for group, title in TITLES.items():
         own = [row for row in rows if row.group == group]
         if own:
@@ -44,7 +45,6 @@ def document(rows: list[Row], when: datetime) -> str:
 if __name__ == "__main__":
     if not place().exists():
         sys.exit(f"nothing was recorded at {place()}: run the tests of tests/faults first")
-    DOCUMENT.write_text(
-        document(recorded(), datetime.fromtimestamp(place().stat().st_mtime, UTC)), encoding="utf-8"
-    )
+    when = datetime.fromtimestamp(place().stat().st_mtime, UTC)
+    DOCUMENT.write_text(document(recorded(), when, " ".join(sys.argv[1:])), encoding="utf-8")
     print(f"wrote {DOCUMENT}")
