@@ -11,6 +11,7 @@ import numpy as np
 from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
+from numpy.typing import NDArray
 
 from simulations.bench.deployment_answer import await_true, told
 
@@ -54,6 +55,6 @@ def train(message: Message, context: Context) -> Message:
     return Message(RecordDict({"arrays": message.content["arrays"], "metrics": counted}), reply_to=message)
 
 
-def _model() -> dict[str, np.ndarray]:
+def _model() -> list[NDArray[np.float32]]:
     """As simulations.bench.deployment_idle.model."""
-    return {f"model.{number}": np.zeros((50, 50), np.float32) for number in range(10)}
+    return [np.zeros((50, 50), np.float32) for _ in range(10)]
