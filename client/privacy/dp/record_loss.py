@@ -1,7 +1,7 @@
-"""The grading loss of one record from what the frozen encoders give of it, in operations that vmap understands.
+"""The grading loss of a few records from what the frozen encoders give of them, in operations that vmap understands.
 
 It is what Objective and FusionModel compute, without the questions that they ask of a batch (is a modality absent
-from all, is there any label), which no single record can be asked inside of torch.func.vmap.
+from all, is there any label), which nothing can be asked inside of torch.func.vmap.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shared_model.records import MODALITIES, TASKS
 
 
 class RecordLoss(nn.Module):
-    """`forward`: one record to its weighted loss. The model is the objective's own."""
+    """`forward`: R records to their weighted loss. The model is the objective's own."""
 
     def __init__(self, objective: Objective) -> None:
         super().__init__()
@@ -44,23 +44,23 @@ class RecordLoss(nn.Module):
         label: Tensor,
         weight: Tensor,
     ) -> Tensor:
-        """One slot of together.Slots without its first dimension, image as `features` gives it."""
-        tokens = self._tokens(image[None], text[None], structured[None])
+        """One slot of together.Slots, without the first dimension; image as `features` gives it."""
+        tokens = self._tokens(image, text, structured)
         padding = {name: torch.zeros_like(own[..., 0], dtype=torch.bool) for name, own in tokens.items()}
         if "text" in tokens:
-            padding["text"] = ~text_mask[None]
+            padding["text"] = ~text_mask
         for index, name in enumerate(MODALITIES):
             if name in tokens:
-                padding[name] = padding[name] | ~here[index]
+                padding[name] = padding[name] | ~here[:, [index]]
         logits = self._logits(tokens, padding, here)
         losses = [
-            F.cross_entropy(logits[task], label[i : i + 1], label_smoothing=self.smoothing)
+            F.cross_entropy(logits[task], label[:, i], reduction="none", label_smoothing=self.smoothing)
             for i, task in enumerate(TASKS)
         ]
-        return (torch.stack(losses) * weight).sum()
+        return (torch.stack(losses, dim=1) * weight).sum()
 
     def _tokens(self, image: Tensor, text: Tensor, structured: Tensor) -> dict[str, Tensor]:
-        """Of each modality that the model reads, (1, T, width), in the order of MODALITIES."""
+        """Of each modality that the model reads, (R, T, width), in the order of MODALITIES."""
         model, tokens = self.model, {}
         if model.image_encoder is not None and model.image_projection is not None:
             tokens["image"] = self._projected(model.image_encoder, model.image_projection, image)
@@ -87,7 +87,7 @@ class RecordLoss(nn.Module):
     def _logits(
         self, tokens: dict[str, Tensor], padding: dict[str, Tensor], here: Tensor
     ) -> dict[str, Tensor]:
-        """As FusionModel.fuse and grade: task to (1, 5)."""
+        """As FusionModel.fuse and grade: task to (R, 5)."""
         model, first, length = self.model, [], 0
         for own in tokens.values():
             first.append(length)
@@ -96,9 +96,7 @@ class RecordLoss(nn.Module):
         fused = model.fusion(torch.cat(list(tokens.values()), dim=1), hidden, first)
         cls = {name: fused[:, index] for index, name in enumerate(tokens)}
         parts = [
-            torch.where(here[index], cls[name], model.missing[name])
-            if name in cls
-            else model.missing[name][None]
+            torch.where(here[:, [index]], cls.get(name, model.missing[name]), model.missing[name])
             for index, name in enumerate(MODALITIES)
         ]
         joint = model.joint_projection(torch.cat(parts, dim=1))

@@ -23,7 +23,8 @@ from shared_model.losses.grading import MISSING
 from shared_model.model.fusion_model import FusionModel
 from shared_model.records import GRADES, MODALITIES, TASKS
 
-MOST_SLOTS = 64  # of a pass: enough for full speed, and 64 gradients of 1e5 numbers are 26 MB
+RECORDS = 2  # of one patient in a slot: most have two eyes, and every slot costs a gradient
+MOST_SLOTS = 32  # of a pass: enough for full speed, and 32 gradients of 1e5 numbers are 13 MB
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,17 @@ class Records:
 
 @dataclass(frozen=True)
 class Slots:
-    """S records side by side. weight: of a record's loss of each task in the loss of its patient; 0 where none is."""
+    """S slots of R = RECORDS records each. weight: of a record's loss of each task in the loss of its patient; 0 where
+    there is no label, or no record.
+    """
 
-    image: Tensor  # (S, 3, H, W), or (S, T, encoder width) what the frozen part gives of it
-    text: Tensor  # (S, L, encoder width)
-    text_mask: Tensor  # (S, L) bool, True for a token
-    structured: Tensor  # (S, 6)
-    here: Tensor  # (S, 3) bool, in the order of MODALITIES
-    label: Tensor  # (S, 2) int64, 0 where missing
-    weight: Tensor  # (S, 2)
+    image: Tensor  # (S, R, 3, H, W), or (S, R, T, encoder width) what the frozen part gives of it
+    text: Tensor  # (S, R, L, encoder width)
+    text_mask: Tensor  # (S, R, L) bool, True for a token
+    structured: Tensor  # (S, R, 6)
+    here: Tensor  # (S, R, 3) bool, in the order of MODALITIES; of no record all, lest it read nothing
+    label: Tensor  # (S, R, 2) int64, 0 where missing
+    weight: Tensor  # (S, R, 2)
 
     def tensors(self) -> tuple[Tensor, ...]:
         """In the order of the fields."""
@@ -53,11 +56,17 @@ class Slots:
     @classmethod
     def of(cls, parts: Sequence[Slots], count: int) -> Slots:
         """`parts` one after the other, and zeros up to `count` slots."""
+        together = [torch.cat(own) for own in zip(*(part.tensors() for part in parts), strict=True)]
+        return cls(*(_filled(own, count) for own in together))
+
+    @classmethod
+    def of_records(cls, *tensors: Tensor) -> Slots:
+        """One patient's records, in the order of the fields and each (records, ...), as slots."""
         found = []
-        for field in fields(cls):
-            own = [getattr(part, field.name) for part in parts]
-            empty = count - sum(len(part) for part in own)
-            found.append(torch.cat([*own, own[0].new_zeros(empty, *own[0].shape[1:])]))
+        for field, own in zip(fields(cls), tensors, strict=True):
+            slots = -(-len(own) // RECORDS)
+            whole = _filled(own, slots * RECORDS, 1 if field.name == "here" else 0)
+            found.append(whole.view(slots, RECORDS, *own.shape[1:]))
         return cls(*found)
 
 
@@ -77,14 +86,14 @@ class Together:
 
     @torch.no_grad()
     def prepared(self, records: Records) -> Slots:
-        """What the frozen encoders give of a patient's records, computed from them alone, and their loss's weights."""
+        """A patient's records as slots: what the frozen encoders give of them, computed from them alone."""
         batch, model = records.batch, self._objective.model
         count = len(batch.structured)
         here = torch.stack([batch.present[name] & records.keep[name] for name in MODALITIES], dim=1)
         labels = torch.stack([batch.labels[task] for task in TASKS], dim=1)
         text, mask = self._text(batch)
         image = batch.image if batch.image_trunk is None else batch.image_trunk
-        return Slots(
+        return Slots.of_records(
             image if model.image_encoder is not None else torch.zeros(count, 1),
             text,
             mask,
@@ -95,7 +104,7 @@ class Together:
         )
 
     def gradients(self, patients: Iterable[Slots]) -> Iterator[Tensor]:
-        """One gradient (P,) a patient, in their order; each has at most `slots` records."""
+        """One gradient (P,) a patient, in their order; each has at most `slots` slots."""
         for some in passes(patients, self.slots):
             each = self.of_slots(Slots.of(some, self.slots))
             first = 0
@@ -109,7 +118,8 @@ class Together:
         image, *others = slots.tensors()
         weights = {name: parameter.detach() for name, parameter in self._trained.items()}
         with sdpa_kernel(SDPBackend.MATH):
-            found = self._gradients(weights, self._loss.features(image), *others)
+            features = self._loss.features(image.flatten(0, 1)).unflatten(0, image.shape[:2])
+            found = self._gradients(weights, features, *others)
         return torch.cat([found[name].flatten(1) for name in self._trained], dim=1)
 
     @torch.no_grad()
@@ -131,7 +141,7 @@ class Together:
             return Slots(gaussian[0], gaussian[1], mask < 0.7, gaussian[2], here < 0.7, classes, weight)
 
         one, others = made_up(1, 1.0), made_up(self.slots, 1e3)
-        one.here.fill_(True)
+        one.here.fill_(1)
         others.structured[::3] = torch.nan
         same = Slots(*(part.repeat(self.slots, *[1] * (part.dim() - 1)) for part in one.tensors()))
         for own, other in zip(same.tensors(), others.tensors(), strict=True):
@@ -149,8 +159,8 @@ class Together:
         if encoder is None:
             return torch.zeros(count, 1, 1), torch.ones(count, 1, dtype=torch.bool)
         note = batch.masked_note if self._objective.config.mask_notes else batch.note
-        trunk = note.trunk
-        hidden = encoder(note.ids, note.mask) if trunk is None else encoder.finish(trunk, note.mask)
+        # What is kept is all of it, as none of the encoder's layers is trained.
+        hidden = encoder(note.ids, note.mask) if note.trunk is None else note.trunk[:, : encoder.kept]
         length = hidden.shape[1]
         text = hidden.new_zeros(count, encoder.kept, encoder.width)
         mask = torch.zeros(count, encoder.kept, dtype=torch.bool)
@@ -173,7 +183,14 @@ class Together:
 
 def slots_of(plan: Plan) -> int:
     """Of a pass at this site: from constants alone, and room for every patient."""
-    return max(plan.records, min(MOST_SLOTS, round(plan.rate * plan.patients)))
+    return max(-(-plan.records // RECORDS), min(MOST_SLOTS, round(plan.rate * plan.patients)))
+
+
+def _filled(tensor: Tensor, count: int, value: int = 0) -> Tensor:
+    """`tensor` (N, ...) with entries of `value` up to (count, ...)."""
+    if len(tensor) == count:
+        return tensor
+    return torch.cat([tensor, tensor.new_full((count - len(tensor), *tensor.shape[1:]), value)])
 
 
 def passes(patients: Iterable[Slots], slots: int) -> Iterator[list[Slots]]:

@@ -151,5 +151,5 @@ def test_a_pass_holds_whole_patients_and_its_size_is_a_constant_of_the_site(kit:
     found = [[len(one.label) for one in some] for some in passes(patients, 4)]  # type: ignore[arg-type]
     assert found == [[3, 1], [3], [3], [2, 1]]
     assert slots_of(kit.plan("prototypes", rate=0.5, patients=20)) == 10
-    assert slots_of(kit.plan("prototypes", rate=0.5, patients=2, records=3)) == 3
-    assert slots_of(kit.plan("prototypes", rate=0.5, patients=5000)) == 64
+    assert slots_of(kit.plan("prototypes", rate=0.5, patients=2, records=5)) == 3
+    assert slots_of(kit.plan("prototypes", rate=0.5, patients=5000)) == 32
