@@ -26,4 +26,4 @@ class Sizes:
 
 
 FULL = Sizes()
-QUICK = Sizes(planted=48, guesses=32, rounds=2, gradients=400, gradient_guesses=80, search=10)
+QUICK = Sizes(planted=48, guesses=32, rounds=2, gradients=400, gradient_guesses=80, search=3)

@@ -23,6 +23,7 @@ from server.store import RunFolder
 from shared_model.config import Config
 from shared_model.exchange import Payload
 from shared_model.exchange.parameters import Arrays
+from shared_model.files import naming_disk_errors
 
 if TYPE_CHECKING:
     from client.privacy.secure_aggregation.simulated import SimulatedRounds
@@ -126,6 +127,8 @@ def watch(
     patients of private training, where it is not to be counted. planned: the run that its noise is planned for, where
     this is only the beginning of it.
     """
+    with naming_disk_errors(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     cache = TrunkCache(folder / FOLDER)
     count = registered or {}
     workers = {
