@@ -118,8 +118,8 @@ class Together:
         image, *others = slots.tensors()
         weights = {name: parameter.detach() for name, parameter in self._trained.items()}
         with sdpa_kernel(SDPBackend.MATH):
-            features = self._loss.features(image.flatten(0, 1)).unflatten(0, image.shape[:2])
-            found = self._gradients(weights, features, *others)
+            features = self._loss.features(image.flatten(0, 1))
+            found = self._gradients(weights, features.view(*image.shape[:2], *features.shape[1:]), *others)
         return torch.cat([found[name].flatten(1) for name in self._trained], dim=1)
 
     @torch.no_grad()
