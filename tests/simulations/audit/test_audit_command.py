@@ -16,7 +16,7 @@ Command = Callable[..., Outcome]
 TINY = (
     "model.image.size=32 model.image.width=32 model.image.depth=1 model.text.width=32 model.fusion.width=32 "
     "model.fusion.depth=1 model.fusion.joint=32 model.decoders.image_channels=[8,8] training.batch_size=8 "
-    "runtime.jobs=1"
+    "model.image.frozen_blocks=0 runtime.jobs=1"
 )
 SET = [part for item in TINY.split() for part in ("--set", item)]
 
