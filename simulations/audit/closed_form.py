@@ -61,7 +61,8 @@ def inputs(weight: Tensor, positions: Tensor | None, usual: Tensor, trust: float
     ridge = trust * torch.eye(len(usual), dtype=torch.float64)
     wanted = torch.cat([left / strength, torch.zeros(usual.shape, dtype=torch.float64)])
     found = torch.linalg.lstsq(torch.cat([outputs.T / strength, ridge]), wanted).solution
-    return (found + usual.double()).float()
+    read: Tensor = (found + usual.double()).float()
+    return read
 
 
 def _cut(image: Tensor, grid: int, side: int) -> Tensor:
