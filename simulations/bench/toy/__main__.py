@@ -1,12 +1,14 @@
 """One contender on one job as a process: `python -m simulations.bench.toy CONTENDER JOB` prints one line of JSON.
 
-`seconds` are of the job alone, without starting Python and importing; `peak_bytes` of this process, and of its
+`seconds` are of the job alone, without starting Python and importing, and so are those of this process's own work
+and of the kernel's for it (fresh memory, above all); `peak_bytes` of this process, and of its
 children where it has any.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from importlib import import_module
@@ -20,10 +22,17 @@ def main(contender: str, job: str) -> None:
     """Run it with one thread and tell what it took."""
     torch.set_num_threads(1)
     run = getattr(import_module(f"simulations.bench.toy.{contender}"), f"run_{contender}")
-    started = time.perf_counter()
+    before, started = os.times(), time.perf_counter()
     state = run(JOBS[job])
-    seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "peak_bytes": _peak_bytes(), "digest": digest(state)}))
+    seconds, after = time.perf_counter() - started, os.times()
+    found = {
+        "seconds": seconds,
+        "user_seconds": after.user - before.user,
+        "system_seconds": after.system - before.system,
+        "peak_bytes": _peak_bytes(),
+        "digest": digest(state),
+    }
+    print(json.dumps(found))
 
 
 def _peak_bytes() -> int:
