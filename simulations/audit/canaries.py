@@ -23,7 +23,7 @@ from simulations.audit.views import View
 from simulations.audit.witness import Round, watch
 
 Floats = NDArray[np.float64]
-FRESH = 3  # rounds: so long are gradients held to point where they did
+FRESH = 1  # rounds: so long are gradients held to point where they did
 COLUMNS = 50_000  # of the gradients at a time
 SCALE = 1e3  # keeps unit gradients within what half precision holds
 
@@ -51,7 +51,7 @@ class Tally:
         """Add what this round tells."""
         if self._dataset is None:
             self._dataset = self.attacker.dataset(self.canaries, self.images, seen.standardisation)
-        if self._gradients is None or seen.number % FRESH == 1:
+        if self._gradients is None or (seen.number - 1) % FRESH == 0:
             self.attacker.take(seen.base)
             self._gradients = self._taken(self._dataset)
         model = seen.seen(self.site)
