@@ -24,13 +24,20 @@ class FakeWorker:
         self.asked: list[str] = []
 
     def __getattr__(self, question: str) -> Any:
-        def answer(request: Payload | None = None) -> Payload:
+        def answer(request: Payload | None = None, examples: Any = None) -> Payload:
             self.asked.append(question)
             if isinstance(self.outcome, BaseException):
                 raise self.outcome
             return self.outcome
 
         return answer
+
+
+class FakeRounds:
+    """The secure rounds of a fake worker, which answers for them."""
+
+    def __init__(self, worker: FakeWorker) -> None:
+        self.answer = worker.secure_aggregation
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +50,8 @@ def ask(
     worker: FakeWorker, question: str, monkeypatch: pytest.MonkeyPatch, content: RecordDict | None = None
 ) -> Message:
     monkeypatch.setattr(client.app, "simulated_worker", lambda index: worker)
+    secure = FakeRounds(worker) if question == "secure_aggregation" else None
+    monkeypatch.setattr(client.app, "simulated_rounds", lambda worker: secure)
     content = to_records(Payload()) if content is None else content
     message = Message(content, dst_node_id=7, message_type=MESSAGE_TYPES[question])
     context = Context(run_id=1, node_id=7, node_config={"partition-id": 0}, state=RecordDict(), run_config={})
