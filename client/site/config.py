@@ -69,7 +69,9 @@ class PolicySection(Section):
     run_epsilon_limit: NonNegative = 0.0  # of one run; 0: none but the one above
     delta_limit: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-5  # that both are told at
     require_private: StrictBool = False  # take no part in runs that train without differential privacy
-    require_secure_aggregation: StrictBool = False  # take no part in runs whose coordinator sees single updates
+    require_secure_aggregation: StrictBool = (
+        False  # take no part in runs whose coordinator sees single updates
+    )
     mask_identifiers: StrictBool = True
     share: tuple[Shared, ...] = ("text", "structured")  # beside photographs, which always take part
 
