@@ -23,6 +23,7 @@ EVERY_ROUND = (
     "the round's number, the registered count of training photographs, mean training losses, loss weights, seconds",
     "a fingerprint of whom that number rests on, which only this site can read, and the number of rows skipped (from "
     "minimum_cell up); in a private run instead what the run has cost so far",
+    "in a run with secure aggregation the change and the figures leave masked: only their sum over sites can be read",
 )
 VALIDATED = (
     "on validation photographs: how many, the summed loss, a confusion matrix for each of ICDR and SDRG"
