@@ -112,7 +112,7 @@ def test_again_with_another_port_changes_everybodys_kit_and_no_key(place: Workpl
     assert all(
         after[name] == before[name] for name in before if "/keys/" in name or name.endswith("site.pem")
     )
-    assert b"https://localhost:18444" in after["moema/proxy/nginx.conf"]
+    assert b"server localhost:18444;" in after["moema/proxy/nginx.conf"]
     assert verify(place.out / "moema", NOW).exit_code == 0
 
 
