@@ -44,6 +44,7 @@ WEIGHTS, STANDARDISATION, PARAMETERS, TOKENIZER = (
 )
 CALIBRATION = "calibration.json"  # may be absent: the model then answers as it is
 HELD_OUT = "held_out.json"  # may be absent: nobody then knows how good it is
+CONFIG_LINES = "config_lines"  # in parameters.json
 OF_WEIGHTS = "weights_sha256"  # in both: of which weights they are
 PRIVACY = "privacy.json"  # of a model trained under differential privacy or secure aggregation
 _UNTIED = "calibration.json is of an earlier version, which does not say of which weights it is"
@@ -90,7 +91,8 @@ def save_artefact(
         kept = {name: read_tensors(state[name]) for name in state if kinds[name] != "local"}
         write_tensor_file(temporary / WEIGHTS, kept)
         weights = weights_digest(temporary)
-        write_text(temporary / "config.toml", to_toml(config))
+        text = to_toml(config)
+        write_text(temporary / "config.toml", text)
         write_json(temporary / STANDARDISATION, {"image_pipeline": pipeline, **standardisation})
         for name, known in ((CALIBRATION, calibration), (HELD_OUT, held_out)):
             if known is not None:
@@ -99,6 +101,7 @@ def save_artefact(
             write_json(temporary / PRIVACY, statement)
         described = {
             "package_version": PACKAGE_VERSION,
+            CONFIG_LINES: text.count("\n"),
             "counts": count_parameters(objective),
             "trunk_fingerprint": trunk_fingerprint(objective),
             "encoders": objective.model.origin,
@@ -120,6 +123,7 @@ def load_artefact(folder: Path, pipeline: str) -> Artefact:
                 where=str(folder),
                 fix="give the model/ folder of a finished run",
             )
+    _check_config(folder)
     config = from_toml(folder / "config.toml")
     statistics = _read_json(folder / STANDARDISATION)
     made_with = str(statistics.pop("image_pipeline", None))
@@ -235,6 +239,18 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
             fix="copy the folder again, or train again",
         )
     return tensors
+
+
+def _check_config(folder: Path) -> None:
+    """A configuration that was cut is still one: what is missing would be the schema's defaults."""
+    path = folder / "config.toml"
+    written = _read_json(folder / PARAMETERS).get(CONFIG_LINES, 0)  # absent before it was written down
+    if isinstance(written, int) and path.read_bytes().count(b"\n") < written:
+        raise DataError(
+            f"the configuration is cut off: fewer than its {written} lines are there",
+            where=f"{path}, {folder / PARAMETERS}",
+            fix="copy the folder again",
+        )
 
 
 def _check_trunk(folder: Path, model: FusionModel, config: Config) -> None:
