@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 
 LOG = Path("services") / "front" / "front-access.log"  # below the store
-# time request-length bytes-sent path, as front.conf has it
-_LINE = re.compile(rb"^([0-9]+\.[0-9]+) ([0-9]+) ([0-9]+) /v1/fleet/(?:pull|push)-object ")
+# time request-length bytes-sent status path, as front.conf has it. What was refused counts for nothing, or anybody
+# could keep a round waiting; the status stands before the path, which holds whatever was asked for.
+_LINE = re.compile(rb"^([0-9]+\.[0-9]+) ([0-9]+) ([0-9]+) 2[0-9]{2} /v1/fleet/(?:pull|push)-object ")
 
 
 class FrontLog:

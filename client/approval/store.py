@@ -65,6 +65,7 @@ class Approvals:
 
     def forget_federation(self) -> None:
         """Believe nobody from now on: no question is answered."""
+        self._told("federation forgotten")
         self._state.remove(FEDERATION)
 
     def packages(self) -> dict[str, str]:

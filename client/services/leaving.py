@@ -18,10 +18,10 @@ def leave(config: SiteConfig, state: SiteState, *, really: bool) -> list[str]:
     plans = [sha256 for sha256, kept in approvals.plans().items() if kept.approved]
     running = [process for process in reversed(NAMES) if services_of(config).running(process)]
     if really:
-        services_of(config).stop([*reversed(NAMES)])
-        for sha256 in plans:
+        for sha256 in plans:  # before the processes: one that does not stop is answered to no more
             approvals.withdraw(sha256)
         approvals.forget_federation()
+        services_of(config).stop([*reversed(NAMES)])
     done = "" if really else "would be "
     of = federation.federation if federation else "no federation"
     return [
