@@ -15,7 +15,10 @@ from server.federation import run_federation
 from server.grid_sites import GridSites
 from server.history import RoundRecord
 from server.moved import front_log
+from server.own_names import OwnNames
 from server.planned_sites import PLAN_FILE, planned
+from server.services.nodes import FOLDER as SERVICES
+from server.services.nodes import site_of_node
 from server.store import RunFolder
 from server.store.runs import RunStore
 from shared_model.config.load import from_toml
@@ -42,7 +45,8 @@ def make_app(on_round: Callable[[RoundRecord], None] = lambda record: None) -> S
         if is_stored(folder):
             store = RunStore(folder.parent.parent)
             told = planned(sites, folder, store.open(folder.name).event)
-            execute(store, folder.name, told, on_round)
+            named = OwnNames(told, lambda: site_of_node(store.folder / SERVICES))
+            execute(store, folder.name, named, on_round)
         else:
             configuration, told = from_toml(folder / "config.toml"), planned(sites, folder)
             run_federation(told, configuration, RunFolder(folder), on_round=on_round)

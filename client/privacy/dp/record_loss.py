@@ -22,7 +22,8 @@ class RecordLoss(nn.Module):
         super().__init__()
         self.model = objective.model
         self.smoothing = objective.config.label_smoothing
-        self.last_norm = _last_norm(objective.model.image_encoder)
+        # Not a second name of its parameters: functional_call would leave one of the two with another call's tensors.
+        self._last_norm = (_last_norm(objective.model.image_encoder),)
 
     @torch.no_grad()
     def features(self, image: Tensor) -> Tensor:
@@ -31,7 +32,7 @@ class RecordLoss(nn.Module):
         if encoder is None:
             return image
         found = encoder.trunk(image) if image.dim() == 4 else image
-        norm = self.last_norm
+        norm = self._last_norm[0]
         return found if norm is None else F.layer_norm(found, norm.normalized_shape, eps=norm.eps)
 
     def forward(
@@ -77,7 +78,7 @@ class RecordLoss(nn.Module):
         Where that is its last normalisation alone, its scale and shift are multiplied into the projection's weights:
         the gradient of a record then needs no product as large as its features.
         """
-        norm = self.last_norm
+        norm = self._last_norm[0]
         if norm is None:
             projected: Tensor = projection(encoder.finish(features))
             return projected

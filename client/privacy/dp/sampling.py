@@ -53,7 +53,7 @@ def units(records: Mapping[str, Rows], plan: Plan, step: int, randomness: Random
     if plan.mode == "prototypes":
         members = {patient: [patient] for patient in chosen}
     else:
-        groups = randomness.draws("group", step, chosen) % np.uint64(plan.groups)
+        groups = (randomness.draws("group", step, chosen) >> np.uint64(1)) % np.uint64(plan.groups)
         members = {str(group): [] for group in sorted(set(groups.tolist()))}
         for patient, group in zip(chosen, groups.tolist(), strict=True):
             members[str(group)].append(patient)

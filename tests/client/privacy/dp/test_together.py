@@ -78,6 +78,20 @@ def test_class_weights_count_together_as_they_do_alone(make_training: Any, kit: 
     assert float((found[0] - found[1]).norm()) < TOLERANCE * 9
 
 
+def test_the_model_keeps_its_parameters_and_all_of_them_go_on_being_trained(
+    make_training: Any, kit: SimpleNamespace
+) -> None:
+    training = make_training(records(kit), kit.plan("prototypes"), *kit.TOGETHER)
+    before = dict(training.objective.named_parameters())
+    sums(training, steps=2)
+    after = dict(training.objective.named_parameters())
+    assert {name for name in before if after.get(name) is not before[name]} == set()
+    held = {id(parameter) for parameter in training.optimizer.params}
+    trained = {name for name, parameter in after.items() if parameter.requires_grad}
+    assert any("vit.norm" in name for name in trained)  # the one that is used by itself
+    assert {name for name in trained if id(after[name]) not in held} == set()
+
+
 def test_no_patient_is_in_the_gradient_of_another(make_training: Any, kit: SimpleNamespace) -> None:
     """Bit for bit, wherever in a pass a patient comes to stand and whoever stands beside."""
     own = records(kit, 5)
