@@ -28,12 +28,15 @@ _FIX = "a later run may ask when many patients have changed; the site's operator
 
 @dataclass(frozen=True)
 class Asked:
-    """One question. run, question, split: their names. model: request_digest of what was asked about."""
+    """One question. run, question, split: their names. model: request_digest of what was asked about. tensors: the same
+    of the model alone, which all questions of a run have in common.
+    """
 
     run: str
     question: str
     split: str
     model: str
+    tensors: str
 
 
 class FinishedAnswers:
@@ -53,11 +56,11 @@ class FinishedAnswers:
             return answer()
         kept = self._kept()
         own = next((one for one in kept if _same_question(one, asked)), None)
+        if (own is not None and own["model"] != asked.model) or _another_model(kept, asked):
+            raise AnswerRefused(
+                "this run has asked about another finished model", where=asked.question, fix=_FIX
+            )
         if own is not None:
-            if own["model"] != asked.model:
-                raise AnswerRefused(
-                    "this run has asked about another finished model", where=asked.question, fix=_FIX
-                )
             stored: dict[str, Any] = own["answer"]
             return stored
         now = self._marks(table[table["split"] == asked.split])
@@ -112,6 +115,11 @@ def request_digest(model: str, fields: Mapping[str, Any]) -> str:
     asked = {name: fields[name] for name in ("standardisation", "calibration") if name in fields}
     content = json.dumps([model, asked], sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()
+
+
+def _another_model(kept: list[dict[str, Any]], asked: Asked) -> bool:
+    """Whether this run has asked any question about another model; earlier releases did not write down which."""
+    return any(one["run"] == asked.run and one.get("tensors", asked.tensors) != asked.tensors for one in kept)
 
 
 def _same_question(one: Mapping[str, Any], asked: Asked) -> bool:

@@ -152,7 +152,7 @@ class SiteWorker:
             predictions, model = found
             assert self._prepared is not None
             policy, key = statistics_policy(self._config), self._state.secret("evaluation")
-            asked = Asked(self._run, question, how.split, request_digest(model, request.fields))
+            asked = _asked(self._run, question, how.split, model, request)
             told = FinishedAnswers(self._state, key, policy.minimum_cell).tell(
                 asked, self._prepared.table, lambda: how.tell(predictions, policy, key=key)
             )
@@ -252,6 +252,12 @@ class SiteWorker:
         entries = [entry for entry in ledger(self._config, self._state).entries() if entry.run == self._run]
         spent = Composition(self._config.policy.delta_limit)(entries).epsilon
         return {"epsilon": spent} if math.isfinite(spent) else {}
+
+
+def _asked(run: str, question: str, split: str, model: str, request: Payload) -> Asked:
+    alone = {"standardisation": request.fields["standardisation"]}
+    digests = request_digest(model, request.fields), request_digest(model, alone)
+    return Asked(run, question, split, *digests)
 
 
 def _nothing_validated() -> dict[str, Any]:

@@ -235,6 +235,8 @@ def test_no_two_answers_about_finished_models_can_be_subtracted(
     nearly = {name: array + (name == "model.heads.icdr.bias") for name, array in told["arrays"].items()}
     with pytest.raises(AnswerRefused, match="another finished model"):
         worker.site_figures(Payload(nearly, told["fields"]))
+    with pytest.raises(AnswerRefused, match="another finished model"):  # whatever the question
+        worker.temperature(Payload(nearly, told["fields"]))
     later = SiteWorker(worker._config, state, small_config(), run="run-2", federation="north")
     with pytest.raises(AnswerRefused, match="too few patients have changed"):
         later.site_figures(Payload(**told))
