@@ -66,6 +66,7 @@ def test_a_mistake_is_one_message(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_attack_runs_and_finds_what_is_not_protected(command: Command, tmp_path: Path) -> None:
     data, out = tmp_path / "data", tmp_path / "audit"
     synthesize(data, patients=60, test_patients=60, seed=4, processes=1)
