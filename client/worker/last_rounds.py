@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.vault import Vault
+from client.worker.overwriting import HALFWAY
 from client.worker.tensor_files import TensorFiles
 from shared_model.config import Config
 from shared_model.errors import DataError
@@ -92,6 +93,8 @@ class LastRounds:
         """
         before = self._before(number)
         if before is None:
+            for halfway in self._files.folder.glob(f"*{HALFWAY}"):
+                raise _damaged(halfway)
             write_tensors(objective, initial)
             return None
         if before >= number:
@@ -105,15 +108,16 @@ class LastRounds:
     def keep(self, asked: Asked, answer: Payload, objective: Objective, moments: Arrays) -> None:
         """The round is done; its answer may leave once this returns. Earlier rounds but the one before it go."""
         before = self._before(asked.number)
-        said = json.dumps({"asked": asked.digest, "fields": answer.fields}, allow_nan=False).encode()
-        tensors: dict[str, NDArray[Any]] = {_SAID: np.frombuffer(said, dtype=np.uint8)}
-        for prefix, arrays in (
-            (_ANSWER, answer.arrays if self._resumable else {}),
-            (_LOCAL, local_tensors(objective)),
-            (_MOMENTS, moments),
-        ):
+        tensors: dict[str, NDArray[Any]] = {}
+        kept = [(_LOCAL, local_tensors(objective)), (_MOMENTS, moments)]
+        if self._resumable:
+            said = json.dumps({"asked": asked.digest, "fields": answer.fields}, allow_nan=False).encode()
+            tensors[_SAID] = np.frombuffer(said, dtype=np.uint8)
+            kept.append((_ANSWER, answer.arrays))
+        for prefix, arrays in kept:
             tensors |= {prefix + name: array for name, array in arrays.items()}
-        self._files.write(_name(asked.number), tensors)
+        over = _name(before) if before is not None and not self._resumable else None
+        self._files.write(_name(asked.number), tensors, over=over)
         for number in self._numbers():
             if number != asked.number and (number != before or not self._resumable):
                 self._forget(number)
@@ -139,11 +143,7 @@ class LastRounds:
             said = json.loads(kept[_SAID].tobytes())
             said["asked"], said["fields"]
         except (KeyError, TypeError, ValueError):
-            raise DataError(
-                "What the site kept from its last round is damaged.",
-                where=str(self._files.folder / _name(number)),
-                fix="Restore the file; or delete the folder's files, and the site begins from the initial tensors.",
-            ) from None
+            raise _damaged(self._files.folder / _name(number)) from None
         found: dict[str, Any] = said
         return found
 
@@ -152,6 +152,14 @@ def rounds_kept(folder: Path) -> list[int]:
     """The rounds of which anything is kept in a run's folder; none where there is no such folder."""
     names = [path.name for path in folder.glob("round-*.safetensors")]
     return [int(found[1]) for name in names if (found := _FILE.fullmatch(name))]
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(
+        "What the site kept from its last round is damaged.",
+        where=str(path),
+        fix="Restore the file; or delete the folder's files, and the site begins from the initial tensors.",
+    )
 
 
 def _name(number: int) -> str:

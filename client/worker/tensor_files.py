@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from client.vault import Vault, is_sealed
+from client.worker.overwriting import overwrite
 from shared_model.errors import DataError
 from shared_model.files import naming_disk_errors, write_bytes
 
@@ -45,9 +46,17 @@ class TensorFiles:
         except (SafetensorError, ValueError, KeyError):
             raise _damaged("damaged", path) from None
 
-    def write(self, name: str, tensors: Mapping[str, NDArray[Any]]) -> None:
-        """Replace a file. A crash leaves the one before."""
+    def write(self, name: str, tensors: Mapping[str, NDArray[Any]], *, over: str | None = None) -> None:
+        """Replace a file. A crash leaves the one before.
+
+        over: a file that is needed no longer and whose space may be used where nothing has to last; a crash then
+        may leave neither.
+        """
         path = self.folder / name
+        if over is not None and not self._durable and self._vault is None:
+            with naming_disk_errors(path):
+                if overwrite(self.folder / over, path, tensors):
+                    return
         with naming_disk_errors(path):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = save({name: np.asarray(array, order="C") for name, array in tensors.items()})
