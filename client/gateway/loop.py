@@ -11,10 +11,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import Message
 from flwr.supercore.inflatable.inflatable_object import (
     get_all_nested_objects,
@@ -26,7 +26,7 @@ from flwr.supercore.run import RunNotRunningException
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_connection import http_request_response
 
-from client.gateway.activation import await_activation
+from client.gateway.activation import Connection, await_activation
 
 log = logging.getLogger(__name__)
 
@@ -34,30 +34,25 @@ SHORTEST, LONGEST, GROWTH = 0.05, 3.0, 1.5  # seconds between looks, and what fo
 Answer = Callable[[Message], Message]
 
 
-@dataclass(frozen=True)
-class Connection:
-    """Where the SuperLink is reached, who is believed there, and the node's own key."""
+def run_loop(kit: Callable[[], Connection], answer: Answer, stop: threading.Event) -> None:
+    """Answer messages until `stop`. kit: where to, and with which key; read before each connection."""
+    while (connection := await_activation(kit, stop)) is not None:
+        with suppress(RunNotRunningException):  # refused between the trial and Flower's own first request
+            _connected(connection, answer, stop)
+        stop.wait(LONGEST)  # reached only after a refusal or an error, which Flower has logged: connect anew
 
-    address: str
-    root_certificates: str
-    key: ec.EllipticCurvePrivateKey
 
-
-def run_loop(connection: Connection, answer: Answer, stop: threading.Event) -> None:
-    """Answer messages until `stop`. Flower exits the process where the node is refused."""
-    while not stop.is_set():
-        await_activation(connection, stop)
-        with http_request_response(
-            connection.address,
-            False,
-            connection.root_certificates,
-            (connection.key, connection.key.public_key()),
-        ) as calls:
-            fleet = _Fleet(*calls)
-            log.info("connected as node %s", fleet.node_id)
-            TaskIdentity.node_id, TaskIdentity.task_id = fleet.node_id, 0
-            _serve(fleet, answer, stop)
-        stop.wait(LONGEST)  # reached only after an error, which Flower has logged: connect anew
+def _connected(connection: Connection, answer: Answer, stop: threading.Event) -> None:
+    with http_request_response(
+        connection.address,
+        False,
+        connection.root_certificates,
+        (connection.key, connection.key.public_key()),
+    ) as calls:
+        fleet = _Fleet(*calls)
+        log.info("connected as node %s", fleet.node_id)
+        TaskIdentity.node_id, TaskIdentity.task_id = fleet.node_id, 0
+        _serve(fleet, answer, stop)
 
 
 @dataclass(frozen=True)
@@ -75,22 +70,26 @@ class _Fleet:
 
 
 def _serve(fleet: _Fleet, answer: Answer, stop: threading.Event) -> None:
+    """Until `stop`, or until this site is refused: to a question for messages no run is named that could have ended."""
     pause = SHORTEST
     while not stop.wait(pause):
         try:
-            answered = _one(fleet, answer)
+            received = fleet.receive()
+        except RunNotRunningException:  # Flower's word for any 403 that is not its own
+            log.info("the front refused a question")
+            return
+        if received is None:
+            pause = min(LONGEST, pause * GROWTH)
+            continue
+        pause = SHORTEST
+        try:
+            _one(fleet, answer, *received)
         except RunNotRunningException:
             log.info("the run of a message has ended")
-            answered = True
-        pause = SHORTEST if answered else min(LONGEST, pause * GROWTH)
 
 
-def _one(fleet: _Fleet, answer: Answer) -> bool:
-    """Answer one message; whether there was one."""
-    received = fleet.receive()
-    if received is None:
-        return False
-    announced, tree = received
+def _one(fleet: _Fleet, answer: Answer, announced: Message, tree: Any) -> None:
+    """Answer one message."""
     run = announced.metadata.run_id
     log.info("received %s", announced.metadata.message_type)
     message = pull_and_inflate_object_from_tree(
@@ -105,7 +104,6 @@ def _one(fleet: _Fleet, answer: Answer) -> bool:
     reply = answer(message)
     _send(fleet, run, reply, time.monotonic() - started)
     log.info("answered %s", announced.metadata.message_type)
-    return True
 
 
 def _send(fleet: _Fleet, run: int, reply: Message, seconds: float) -> None:

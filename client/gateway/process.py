@@ -58,7 +58,7 @@ def run_gateway(
             if supernode or _loop_does_not_fit():
                 _through_supernode(found, believed, Path(folder))
             else:
-                _through_loop(found, believed)
+                _through_loop(found, kit, superlink, root_certificates)
         except KeyboardInterrupt:  # as the service manager stops it
             print("stopped", flush=True)
 
@@ -80,13 +80,17 @@ def _loop_does_not_fit() -> bool:
     return bool(found)
 
 
-def _through_loop(kit: GatewayKit, believed: Path) -> None:
+def _through_loop(found: GatewayKit, kit: Path, superlink: str, root_certificates: Path | None) -> None:
+    from client.gateway.activation import Connection
     from client.gateway.app import signed, worker
     from client.gateway.forward import forward
-    from client.gateway.loop import Connection, run_loop
+    from client.gateway.loop import run_loop
 
-    print(f"gateway of {kit.site} to {kit.superlink}", flush=True)
-    connection = Connection(kit.superlink, str(believed), kit.key())
+    def connection() -> Connection:
+        now = read_gateway_kit(kit, superlink)
+        return Connection(now.superlink, str(root_certificates or now.loopback[0]), now.key())
+
+    print(f"gateway of {found.site} to {found.superlink}", flush=True)
     run_loop(connection, lambda message: forward(message, worker(), signed), threading.Event())
 
 
