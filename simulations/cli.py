@@ -18,6 +18,7 @@ from shared_model.command_line import run as run_command
 from shared_model.config import Config, load_config
 from simulations.commands.audit import audit
 from simulations.commands.bench import bench
+from simulations.commands.exchange_study import exchange_study
 from simulations.commands.options import ConfigFile, Data, Json, Seed, Set
 from simulations.commands.poisoning import poisoning
 from simulations.commands.privacy_curve import privacy_curve
@@ -269,6 +270,7 @@ def check_accuracy(
 app.command()(audit)
 app.command()(bench)
 app.command()(poisoning)
+app.command(name="exchange-study")(exchange_study)
 app.command(name="privacy-curve")(privacy_curve)
 app.command()(tables)
 app.command()(transfer)

@@ -58,6 +58,14 @@ def load_config(
     return _validate(tree)
 
 
+def changed(config: Config, overrides: Iterable[str]) -> Config:
+    """The configuration with `overrides` ("a.b=c"). Raises ConfigError as load_config."""
+    tree: Tree = json.loads(config.model_dump_json())
+    for item in overrides:
+        _set(tree, *_parse_override(item))
+    return _validate(tree)
+
+
 def to_toml(config: Config) -> str:
     """The whole configuration as TOML, in the order of the schema; load_config(file=...) reads it back."""
     return tomli_w.dumps(json.loads(config.model_dump_json()))

@@ -131,7 +131,7 @@ def predict_with(judged: Judged, tested: pd.DataFrame, site_of: Mapping[str, str
 
 
 def _rounds(folder: Path) -> list[dict[str, Any]]:
-    """Losses and their weights by round, means over the sites."""
+    """Losses, their weights and the bytes each way by round, means over the sites."""
     return [
         {
             "round": row["round"],
@@ -139,6 +139,10 @@ def _rounds(folder: Path) -> list[dict[str, Any]]:
             **{
                 name: _mean([site[name] for site in row["sites"].values()])
                 for name in ("losses", "loss_weights")
+            },
+            **{
+                name: float(np.mean([site[name] for site in row["sites"].values()]))
+                for name in ("bytes_up", "bytes_down")
             },
         }
         for row in RunFolder(folder).history()
