@@ -29,6 +29,7 @@ def start(
     store: Annotated[Path, typer.Option("--store", help="Where runs and their record lie.")] = Path("runs"),
 ) -> None:
     """Start SuperLink and the front, and tell SuperLink the kit's sites. Repeated, it starts what does not run."""
+    from server.services.registering import pending_nodes
     from server.services.services import expiry, services_of
     from server.services.services import start as begin
 
@@ -40,6 +41,8 @@ def start(
         print(
             f"{name}: {'started' if name in started else 'runs'}, process {process.pid if process else '?'}"
         )
+    for sentence in pending_nodes(services_of(place).folder):
+        errors.print(f"notice: {sentence}; tried again by the next start or status", markup=False)
     until = expiry(opened)
     print(f"certificate until {until['expires']} ({until['days_left']} days)")
     print("next: fedfundus-coordinator launch CONFIG --kit KIT, once the sites have started")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from shared_model.files import write_text
 
 FOLDER = "services"  # in the store
-_FILE = "nodes.json"
+_FILE, _LEFT = "nodes.json", "nodes-left.json"
 
 
 def told_nodes(folder: Path) -> dict[str, str]:
@@ -26,11 +26,33 @@ def keep_told(folder: Path, nodes: Mapping[str, str]) -> None:
     write_text(folder / _FILE, json.dumps(nodes, indent=1))
 
 
+def left_nodes(folder: Path) -> list[str]:
+    """Keys that left the kit and that SuperLink could not be told to unregister yet."""
+    try:
+        found: list[str] = json.loads((folder / _LEFT).read_text(encoding="utf-8"))
+        return found
+    except (OSError, ValueError):
+        return []
+
+
+def keep_left(folder: Path, keys: Iterable[str]) -> None:
+    """Write down what is left to unregister."""
+    write_text(folder / _LEFT, json.dumps(list(keys), indent=1))
+
+
 def forget_nodes(folder: Path) -> None:
     """What was told is gone with SuperLink's state."""
-    (folder / _FILE).unlink(missing_ok=True)
+    for name in (_FILE, _LEFT):
+        (folder / name).unlink(missing_ok=True)
+
+
+def site_of_key(key: str) -> str:
+    """The site that a line of a public key is of."""
+    return key.rsplit(maxsplit=1)[-1] if key.strip() else ""
 
 
 def site_of_node(folder: Path) -> dict[str, str]:
     """Flower's number of a node -> the site it is of."""
-    return {number: key.split()[-1] for key, number in told_nodes(folder).items() if number and key.split()}
+    return {
+        number: site_of_key(key) for key, number in told_nodes(folder).items() if number and site_of_key(key)
+    }

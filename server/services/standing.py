@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def keep_kit(folder: Path, kit: Path) -> None:
 
 def standing(store: Path) -> dict[str, Any]:
     """processes: name -> its id, None where it does not run. certificate: until when, or what is wrong with the kit.
+    pending: what SuperLink has still to be told, which is tried again here.
 
     Empty where nothing was ever started here.
     """
@@ -37,6 +39,7 @@ def standing(store: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         "processes": {name: process.pid if process else None for name, process in running.items()},
         "certificate": {"problem": "", "expires": "", "days_left": 0},
+        "pending": _pending(kit, folder, tell=running["superlink"] is not None),
     }
     try:
         found["certificate"] |= expiry(kit)
@@ -53,4 +56,18 @@ def lines(document: dict[str, Any]) -> list[str]:
     certificate = document["certificate"]
     soon = ", EXPIRES SOON: ask for a renewal" if certificate["days_left"] < WARN_DAYS else ""
     until = f"until {certificate['expires']} ({certificate['days_left']} days){soon}"
-    return [f"processes: {', '.join(told)}", f"certificate: {certificate['problem'] or until}"]
+    return [
+        f"processes: {', '.join(told)}",
+        f"certificate: {certificate['problem'] or until}",
+        *(f"pending: {sentence}" for sentence in document["pending"]),
+    ]
+
+
+def _pending(kit: Path, folder: Path, *, tell: bool) -> list[str]:
+    """tell: whether SuperLink is there to be told."""
+    from server.services.registering import pending_nodes, unregister_left
+
+    if tell and pending_nodes(folder):
+        with suppress(FedFundusError):  # what is left is said below
+            unregister_left(kit, folder)
+    return pending_nodes(folder)
