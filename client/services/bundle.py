@@ -1,14 +1,15 @@
 """`fedfundus-site logs --bundle`: what may be handed to somebody who helps, and nothing else.
 
-Of each log only lines of our own form are taken, and of these the first: what follows (tracebacks, places, other
-libraries' words) may hold a path or a value of a patient. Names in quotes, paths, addresses and long numbers are
-masked even there. What was left out is counted.
+Of each log only first lines of our own loggers (and of nginx) are taken: what follows them, and other libraries'
+lines, may hold a path or a value of a patient. Of these, lines with quotes, slashes or the like are left out rather
+than guessed at, and of the others only words of our own messages stay. What was left out is counted.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import platform
 import re
 import tarfile
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from client.approval.status import status
 from client.services.logs import log_files
+from client.services.own_words import PACKAGES, own_words
 from client.services.services import NAMES, places, services_of, usable
 from client.site.config import SiteConfig
 from client.site.opening import open_site
@@ -25,16 +27,18 @@ from shared_model.errors import ConfigError, FedFundusError
 from shared_model.files import write_bytes
 from shared_model.version import PACKAGE_VERSION
 
-_OURS = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [\w.]+: )(.*)$")
-_NGINX = re.compile(r"^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[\w+\] \d+#\d+: )(.*)$")
-_MASKS = (
-    (re.compile(r"(['\"]).*?\1"), "'...'"),
-    (re.compile(r"~?/[^\s,;:)]+"), "PATH"),
-    (re.compile(r"\S+@\S+"), "ADDRESS"),
-    (re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b"), "ADDRESS"),
-    (re.compile(r"\b[0-9a-fA-F]{8,}\b|\d{4,}"), "#"),
+_LEVEL = "DEBUG|INFO|WARNING|ERROR|CRITICAL"
+_OURS = re.compile(
+    rf"(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}} (?:{_LEVEL}) (?:{'|'.join(PACKAGES)})(?:\.[a-z_]+)*: )(.*)"
 )
-_LINES = 5000  # of each log, from the end
+_NGINX = re.compile(r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]+\]) \d+#\d+: (.*?)(?:, (?:client|server): .*)?")
+_POSSESSIVE = re.compile(r"(?<=[a-z])'s\b")
+_PLAIN = re.compile(
+    r"[\w ,;:.()+*=%!?-]*"
+)  # no quotes, slashes, marks of a traceback, addresses, control characters
+_TOKEN = re.compile(r"[\w.+%-]+")
+_NUMBERED = re.compile(r"[CP]\d{3}")  # our errors
+_LINES, _BYTES = 5000, 1 << 22  # of each log, from the end
 
 
 def write_bundle(config: SiteConfig, out: Path, now: datetime) -> list[str]:
@@ -52,16 +56,30 @@ def write_bundle(config: SiteConfig, out: Path, now: datetime) -> list[str]:
 
 def redacted(text: str) -> tuple[list[str], int]:
     """The lines of a log that may be shown to others, masked, and how many were left out."""
-    lines = text.splitlines()[-_LINES:]
-    kept = [found[1] + mask(found[2]) for line in lines if (found := _OURS.match(line) or _NGINX.match(line))]
+    lines = text.rstrip("\n").split("\n")[-_LINES:] if text else []
+    kept = [shown for line in lines if (shown := _shown(line)) is not None]
     return kept, len(lines) - len(kept)
 
 
-def mask(message: str) -> str:
-    """A message without what could name a person, a file or a machine."""
-    for pattern, instead in _MASKS:
-        message = pattern.sub(instead, message)
-    return message
+def mask(message: str) -> str | None:
+    """A message with nothing but words of our own; None where it holds what they never do."""
+    message = _POSSESSIVE.sub("", message)
+    return _TOKEN.sub(lambda found: _masked(found[0]), message) if _PLAIN.fullmatch(message) else None
+
+
+def _shown(line: str) -> str | None:
+    found = _OURS.fullmatch(line) or _NGINX.fullmatch(line)
+    message = None if found is None else mask(found[2])
+    return None if found is None or message is None else f"{found[1]} {message}".replace("  ", " ")
+
+
+def _masked(token: str) -> str:
+    if _NUMBERED.fullmatch(token):
+        return token
+    if any(character.isdigit() for character in token):
+        return "#"
+    words = re.findall(r"[^\W\d_]+", token)
+    return token if own_words().issuperset(words) else "..."
 
 
 def _status(config: SiteConfig) -> dict[str, object]:
@@ -95,7 +113,10 @@ def _packed(files: dict[str, str], now: datetime) -> bytes:
 
 
 def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="replace")
+    """Its end; a line that this cuts is no line of ours and is left out."""
+    with file.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _BYTES))
+        return stream.read().decode("utf-8", "replace")
 
 
 def _json(document: dict[str, object] | dict[str, str]) -> str:

@@ -6,7 +6,6 @@ import json
 import shutil
 import socket
 import sys
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from deployed import make_federation
 from client.approval.store import Approvals
 from client.approval.trusted import trusted_of_kit
 from client.cli import main
-from client.services import bundle
 from client.services.services import services_of, without_network
 from client.site.config import load_site
 from client.site.opening import open_site
@@ -150,46 +148,3 @@ def test_leaving_takes_every_approval_back_and_only_with_yes(operator: Run, site
     code, told, _ = operator("leave", "--yes")
     assert (code, "withdraw moema --bar" in told) == (0, True)
     assert Approvals(state).known_federation() is None
-
-
-PLANTED = """2026-11-22 13:00:00,123 INFO client.gateway.loop: received train
-2026-11-22 13:00:01,123 ERROR client.worker.service: train was refused: '/srv/Maria Souza.jpg' of 12345678
-  where: /srv/fundus/Maria Souza.jpg
-Traceback (most recent call last):
-  File "/srv/fundus/x.py", line 3, in <module>
-ValueError: patient Maria Souza, born 1961-04-02
-2026-11-22 13:00:02,123 WARNING client.gateway.forward: asked by maria@hospital.example from 10.20.30.40
-a library's own words about Maria Souza
-"""
-
-
-def test_a_bundle_holds_nothing_that_names_a_patient_a_file_or_a_machine(operator: Run, site: Path) -> None:
-    folder = services_of(load_site(site / "site.toml")).folder
-    folder.mkdir()
-    for name in ("worker", "gateway", "proxy"):
-        (folder / f"{name}.log").write_text(PLANTED)
-    code, told, _ = operator("logs", "--bundle", site / "help.tar.gz")
-    assert (code, "worker: 3 lines, 5 left out" in told) == (0, True)
-    with tarfile.open(site / "help.tar.gz") as archive:
-        held = {entry.name: archive.extractfile(entry) for entry in archive}
-        text = "\n".join(file.read().decode() for file in held.values() if file is not None)
-    assert "received train" in text
-    assert "train was refused" in text
-    for planted in (
-        "Maria",
-        "Souza",
-        "12345678",
-        "1961",
-        "hospital.example",
-        "10.20.30.40",
-        "/srv",
-        str(site),
-    ):
-        assert planted not in text
-    assert operator("logs", "--bundle", site / "help.tar.gz")[0] == 2  # nothing is overwritten
-
-
-def test_masking_keeps_what_helps() -> None:
-    said = bundle.mask("evaluate: the worker says: this site has not joined the run that asks")
-    assert said == "evaluate: the worker says: this site has not joined the run that asks"
-    assert bundle.mask("connected as node 11997887605407643885") == "connected as node #"
