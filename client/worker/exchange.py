@@ -122,11 +122,12 @@ class SiteExchange:
 
     def _keep(self, number: int, taken: int, left: Arrays) -> None:
         """What is owed if this round's update is used, beside what is owed if it is not; older ones go."""
-        self._files.write(_name(number), left)
-        for path in self._files.folder.glob("owed-*.safetensors"):
-            found = _OWED.fullmatch(path.name)
-            if found and int(found[1]) not in (number, taken):
-                path.unlink(missing_ok=True)
+        names = [path.name for path in self._files.folder.glob("owed-*.safetensors")]
+        found = [int(match[1]) for name in names if (match := _OWED.fullmatch(name))]
+        old = [_name(one) for one in found if one not in (number, taken)]
+        self._files.write(_name(number), left, over=old[0] if old else None)
+        for name in old:
+            (self._files.folder / name).unlink(missing_ok=True)
 
     def _kept(self, name: str) -> Wire | None:
         """A file of ours; a damaged one is as good as none, since the run can go on without it."""
