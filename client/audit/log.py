@@ -2,7 +2,9 @@
 
 A line is on the disk before the answer it tells of leaves. The id of an answer is the SHA-256 of its content, which
 the coordinator writes into its own log as the answer arrives (shared_model.exchange.message_id). No line is about a
-patient; it lies sealed with the rest of the state all the same, since it says what was answered when.
+patient; it lies sealed with the rest of the state all the same, since it says what was answered when. The whole chain
+is checked before a process's first line, by the command, and whenever somebody else has written; lines after that cost
+the same however long the log is.
 """
 
 from __future__ import annotations
@@ -28,25 +30,46 @@ class AuditLog:
 
     def __init__(self, state: SiteState) -> None:
         self._state = state
+        self._journal = state.journal(AUDIT, durable=True)
+        self._last: dict[str, Any] | None = None  # as this object saw it
 
     def append(self, event: str, **detail: str | int) -> None:
         """Add a line; when this returns, it is on the disk. The same as the last one, it is not added again.
 
         Raises DataError where the log was altered, RunError where the disk refuses; then nothing may leave.
         """
-        with self._alone(), self._state.journal(AUDIT, durable=True) as journal:
-            before = list(self.lines())
-            last = before[-1] if before else None
+        with self._alone():
+            if not self._journal.untouched():
+                self._last = self._checked()
+            last = self._last
             if last is not None and (last["event"], last["detail"]) == (event, detail):
                 return  # a question that is refused again and again must not fill the disk
             line: dict[str, Any] = {
-                "seq": len(before) + 1,
+                "seq": last["seq"] + 1 if last is not None else 1,
                 "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "event": event,
                 "detail": detail,
                 "previous": last["digest"] if last is not None else "",
             }
-            journal.append(json.dumps(line | {"digest": line_digest(line)}).encode())
+            line["digest"] = line_digest(line)
+            with self._journal as journal:
+                journal.append(json.dumps(line).encode())
+            self._last = line
+
+    def check(self) -> None:
+        """Read the whole log. Raises DataError where it was altered."""
+        with self._alone():
+            self._last = self._checked()
+
+    def _checked(self) -> dict[str, Any] | None:
+        """The last line of a log that is whole, and still holds the line that was the last before."""
+        seen, last = self._last, None
+        for last in self.lines():
+            if seen is not None and last["seq"] == seen["seq"] and last["digest"] == seen["digest"]:
+                seen = None
+        if seen is not None:
+            raise self._altered(seen["seq"])
+        return last
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Every line, oldest first. Raises DataError naming the first that is not as it was written."""
@@ -61,13 +84,16 @@ class AuditLog:
             except (ValueError, TypeError):
                 sound = False
             if not sound:
-                raise DataError(
-                    f"the audit log was altered at line {number}",
-                    where=str(self._state.path(AUDIT)),
-                    fix="compare it with a backup and with the coordinator's log, and find out who wrote to it",
-                )
+                raise self._altered(number)
             previous = line["digest"]
             yield line
+
+    def _altered(self, number: int) -> DataError:
+        return DataError(
+            f"the audit log was altered at line {number}",
+            where=str(self._state.path(AUDIT)),
+            fix="compare it with a backup and with the coordinator's log, and find out who wrote to it",
+        )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -50,6 +50,7 @@ class Journal:
         self._stream: BinaryIO | None = None
         self._header = b""
         self._count = 0
+        self._left: tuple[int, ...] = ()  # the file as this object's last append left it
 
     def append(self, content: bytes) -> None:
         """Add one record. Raises DataError where the journal is damaged and RunError where the disk is full."""
@@ -61,10 +62,20 @@ class Journal:
                 _write_all(stream, self._framed(self._header, self._count, content))
                 if self._durable:
                     os.fsync(stream.fileno())
+                left = _as_it_stands(os.fstat(stream.fileno()))
         except BaseException:
             self.close()  # a part may be written: the next append looks again and cuts it off
+            self._left = ()
             raise
         self._count += 1
+        self._left = left
+
+    def untouched(self) -> bool:
+        """Whether nobody has written since this object's last append: what was read before stands as it was."""
+        try:
+            return bool(self._left) and self._left == _as_it_stands(self.path.stat())
+        except OSError:
+            return False
 
     def records(self) -> Iterator[bytes]:
         """The contents in the order they were added. Raises DataError where anything but the end is damaged."""
@@ -100,9 +111,7 @@ class Journal:
         """The file, its torn end cut off, ready for the next record."""
         if self._stream is not None:
             return self._stream
-        self._header, self._count, end = self._read_header(), 0, _HEADER.size
-        for read in self._walk():
-            self._count, end = self._count + 1, read.end
+        end = self._left[1] if self.untouched() else self._end()
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         stream = os.fdopen(descriptor, "r+b", buffering=0)
         if self._header:
@@ -114,6 +123,13 @@ class Journal:
         stream.seek(0, os.SEEK_END)
         self._stream = stream
         return stream
+
+    def _end(self) -> int:
+        """Where the last whole record ends; header and count are read on the way."""
+        self._header, self._count, end = self._read_header(), 0, _HEADER.size
+        for read in self._walk():
+            self._count, end = self._count + 1, read.end
+        return end
 
     def _walk(self) -> Iterator[_Read]:
         header = self._read_header()
@@ -189,6 +205,10 @@ def _new_header(made: float | None) -> bytes:
 
 def _frame_check(header: bytes, number: int, length: int) -> int:
     return zlib.crc32(struct.pack(">QI", number, length), zlib.crc32(header))
+
+
+def _as_it_stands(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _write_all(stream: BinaryIO, content: bytes) -> None:

@@ -50,7 +50,10 @@ def open_site(config: SiteConfig, state: SiteState, plan: RunPlan) -> SiteWorker
 
 
 class WorkerHost:
-    """One site's worker for whichever approved plan is at work. opened: makes the worker of a plan."""
+    """One site's worker for whichever approved plan is at work. opened: makes the worker of a plan.
+
+    Raises DataError where the site's audit log was altered.
+    """
 
     def __init__(self, config: SiteConfig, state: SiteState, opened: Open = open_site) -> None:
         self._config = config
@@ -61,6 +64,7 @@ class WorkerHost:
         self._worker: Asked | None = None
         self._of = self._run = ""  # the plan that self._worker is of, and its run
         self._log = AuditLog(state)
+        self._log.check()
 
     def expected(self, question: Question) -> int:
         """Bytes of tensors that a request may bring at most."""
