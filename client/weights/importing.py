@@ -152,13 +152,23 @@ def _copy(source: Path, target: Path, file: File, copying: Callable[[str, int, i
         raise DataError(f"a file cannot be read: {why}", where=str(source), fix=_COPY_AGAIN) from None
     with stream, naming_disk_errors(target), target.open("xb") as copy:
         os.fchmod(copy.fileno(), 0o600)
-        while piece := stream.read(_PIECE):
+        while piece := stream.read(
+            min(_PIECE, file.bytes + 1 - done)
+        ):  # one more tells a file that is too long
             digest.update(piece)
-            copy.write(piece)
             done += len(piece)
+            if done > file.bytes:
+                break
+            copy.write(piece)
             copying(source.name, done, file.bytes)
         copy.flush()
         os.fsync(copy.fileno())
+    if done > file.bytes:
+        raise DataError(
+            "a file is longer than the one that the federation uses",
+            where=f"{source}: more than {file.bytes} bytes",
+            fix=_COPY_AGAIN,
+        )
     if digest.hexdigest() != file.sha256:
         raise DataError(
             "a file is not the one that the federation uses (its SHA-256 is another)",

@@ -76,6 +76,19 @@ def test_what_the_coordinator_packs_is_what_loading_needs_and_no_more(medium: Pa
     assert sorted(path.name for path in model_of(medium).iterdir()) == sorted(files)
 
 
+def test_of_a_file_that_is_longer_than_the_manifest_says_no_more_than_that_is_copied(
+    medium: Path, trusted: Trusted, tmp_path: Path
+) -> None:
+    path = model_of(medium) / "model.safetensors"
+    whole = path.stat().st_size
+    os.truncate(path, 1 << 40)  # a terabyte, of which nothing lies on the disk
+    copied: list[int] = []
+    with pytest.raises(DataError, match="longer than the one that the federation uses"):
+        import_weights(medium, tmp_path / "cache", trusted, lambda name, done, of: copied.append(done))
+    assert max(copied) <= whole
+    assert not list((tmp_path / "cache").rglob("model.safetensors"))
+
+
 def test_the_libraries_find_what_was_imported_where_no_hub_is(
     medium: Path, trusted: Trusted, tmp_path: Path
 ) -> None:
