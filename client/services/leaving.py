@@ -16,9 +16,13 @@ def leave(config: SiteConfig, state: SiteState, *, really: bool) -> list[str]:
     approvals, name = Approvals(state), config.site.name
     federation = approvals.known_federation()
     plans = [sha256 for sha256, kept in approvals.plans().items() if kept.approved]
+    packages = list(approvals.packages())
     running = [process for process in reversed(NAMES) if services_of(config).running(process)]
     if really:
-        for sha256 in plans:  # before the processes: one that does not stop is answered to no more
+        for sha256 in [
+            *plans,
+            *packages,
+        ]:  # before the processes: one that does not stop is answered to no more
             approvals.withdraw(sha256)
         approvals.forget_federation()
         services_of(config).stop([*reversed(NAMES)])
@@ -26,10 +30,15 @@ def leave(config: SiteConfig, state: SiteState, *, really: bool) -> list[str]:
     of = federation.federation if federation else "no federation"
     return [
         f"{done}stopped: {', '.join(running) or 'nothing ran'}",
-        f"{done}taken back: the trust in {of}, and the approval of {len(plans)} run plans",
+        f"{done}taken back: the trust in {of}, and the approval of {_counted(len(plans), 'run plan')} and of "
+        f"{_counted(len(packages), 'package')}",
         "left to do, by others:",
         f"  the coordinator: fedfundus-coordinator withdraw {name} --bar, which names the models it is in",
         f"  the authority: fedfundus-provision revoke {name}",
         "left to do, here: delete the kit; fedfundus-site purge removes what was derived from patients",
         "statistics and updates that were sent cannot be taken back",
     ]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

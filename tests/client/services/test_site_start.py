@@ -14,6 +14,7 @@ from deployed import make_federation
 
 from client.approval.store import Approvals
 from client.approval.trusted import trusted_of_kit
+from client.audit.log import AuditLog
 from client.cli import main
 from client.services.services import services_of, without_network
 from client.site.config import load_site
@@ -142,9 +143,15 @@ def test_a_kit_for_another_federation_than_the_one_approved(
 def test_leaving_takes_every_approval_back_and_only_with_yes(operator: Run, site: Path) -> None:
     _, state = open_site(site / "site.toml")
     Approvals(state).trust(trusted_of_kit(site / "kit", "moema"))
+    Approvals(state).approve_package("ab" * 32)
     code, told, _ = operator("leave")
     assert (code, "would be taken back: the trust in north" in told) == (1, True)
+    assert "0 run plans and of 1 package\n" in told
     assert Approvals(state).known_federation() is not None
+    assert Approvals(state).packages()
     code, told, _ = operator("leave", "--yes")
     assert (code, "withdraw moema --bar" in told) == (0, True)
     assert Approvals(state).known_federation() is None
+    assert Approvals(state).packages() == {}
+    events = [line["event"] for line in AuditLog(state).lines()]
+    assert events[-2:] == ["package withdrawn", "federation forgotten"]
