@@ -188,3 +188,37 @@ def test_a_site_reaches_the_fleet_path_and_nothing_else(running: Running) -> Non
     keys = running.place.out / "coordinator" / "keys"
     running.secured.load_cert_chain(keys / "loopback.pem", keys / "loopback.key")  # SuperLink started anew
     assert running.post("santos") == 200
+
+
+def test_strangers_are_answered_and_do_not_fill_the_fronts_log(running: Running) -> None:
+    for kit in ("coordinator", "moema"):
+        running.start(kit)
+    log = running.folder / "state-coordinator" / "front-access.log"
+    believed = ssl.create_default_context(cafile=running.place.out / "moema/certificates/authority.pem")
+    believed.check_hostname = False
+    for number in range(200):
+        if number % 2:
+            outside = http.client.HTTPConnection("127.0.0.1", running.ports["front"], timeout=20)
+        else:
+            outside = http.client.HTTPSConnection(
+                "127.0.0.1", running.ports["front"], timeout=20, context=believed
+            )
+        outside.request("POST", f"/v1/fleet/pull-object/{number}", body=b"")
+        assert outside.getresponse().status == 400
+        outside.close()
+    lines = log.read_text().splitlines()
+    assert 20 <= len(lines) <= 60  # of two hundred; one a second beside the first twenty
+    assert all(" 400 /v1/fleet/pull-object/" in line for line in lines)
+    before = len(lines)
+    for _ in range(30):
+        assert running.post("moema") == 200
+    assert running.post("moema", key_of="santos") == 403
+    ours = log.read_text().splitlines()[before:]
+    assert len([line for line in ours if "CN=moema" in line and " 200 " in line]) == 30
+    assert len([line for line in ours if "CN=moema" in line and " 403 " in line]) == 1
+    revoke(reopened(running.place, NOW), "moema")
+    running.reload("coordinator")
+    time.sleep(1.1)
+    assert running.post("moema") == 400
+    assert " 400 " in log.read_text().splitlines()[-1]
+    assert "CN=moema" in log.read_text().splitlines()[-1]
