@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,6 +29,9 @@ from shared_model.errors import FedFundusError
 
 log = logging.getLogger(__name__)
 
+REPEATED = (
+    3600.0  # seconds after which how this site stands is said again: `status` reads it, and logs are rotated
+)
 FIRST, LONGEST, GROWTH = 2.0, 60.0, 1.5  # seconds between trials, and what follows each that failed
 _WHY = {  # what the answer to a trial says of this site
     400: "its certificate is not taken: revoked, or out of date",
@@ -47,7 +51,7 @@ class Connection:
 
 def await_activation(kit: Callable[[], Connection], stop: threading.Event) -> Connection | None:
     """The connection that the node can be activated over; None where it was stopped first. kit: reads it anew."""
-    pause, said = FIRST, ""
+    pause, said, when = FIRST, "", 0.0
     while not stop.is_set():
         try:
             connection = kit()
@@ -58,9 +62,9 @@ def await_activation(kit: Callable[[], Connection], stop: threading.Event) -> Co
             if said:
                 log.info("the coordinator takes this site again")
             return connection
-        if why != said:
+        if why != said or time.monotonic() - when > REPEATED:
             log.warning("%s; tried again in growing pauses of up to %g seconds", why, LONGEST)
-        said = why
+            said, when = why, time.monotonic()
         stop.wait(pause)
         pause = min(LONGEST, pause * GROWTH)
     return None

@@ -8,6 +8,7 @@ three seconds. Connection, signatures, heartbeats and retries are Flower's (clie
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from flwr.supercore.run import RunNotRunningException
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_connection import http_request_response
 
-from client.gateway.activation import Connection, await_activation
+from client.gateway.activation import REPEATED, Connection, await_activation
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,6 @@ def _connected(connection: Connection, answer: Answer, stop: threading.Event) ->
         (connection.key, connection.key.public_key()),
     ) as calls:
         fleet = _Fleet(*calls)
-        log.info("connected as node %s", fleet.node_id)
         TaskIdentity.node_id, TaskIdentity.task_id = fleet.node_id, 0
         _serve(fleet, answer, stop)
 
@@ -71,8 +71,11 @@ class _Fleet:
 
 def _serve(fleet: _Fleet, answer: Answer, stop: threading.Event) -> None:
     """Until `stop`, or until this site is refused: to a question for messages no run is named that could have ended."""
-    pause = SHORTEST
+    pause, said = SHORTEST, -math.inf
     while not stop.wait(pause):
+        if time.monotonic() - said > REPEATED:
+            log.info("connected as node %s", fleet.node_id)
+            said = time.monotonic()
         try:
             received = fleet.receive()
         except RunNotRunningException:  # Flower's word for any 403 that is not its own

@@ -191,6 +191,16 @@ def test_pauses_grow_up_to_the_longest(
     assert waited[-1] == 60.0
 
 
+def test_how_a_gateway_stands_is_said_again_for_whoever_reads_a_log_that_was_rotated(
+    running: None, front: Front, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for module in (activation, loop):
+        monkeypatch.setattr(module, "REPEATED", 0.5)
+    until(lambda: caplog.text.count("connected as node 7") >= 2)
+    front.refuses = 403
+    until(lambda: caplog.text.count("P402") >= 2)
+
+
 def test_a_kit_that_is_being_installed_is_waited_for(
     running: None, front: Front, kit: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
