@@ -2,168 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from secure_sites import SecureSites, model
+from secure_talk import SITES, VICTIM, Talk
 
 from client.privacy.secure_aggregation.believed import CertifiedSites
 from client.privacy.secure_aggregation.opened import OpenedRounds
 from client.privacy.secure_aggregation.refused import RoundRefused
 from client.privacy.secure_aggregation.rounds import SecureRounds
-from client.privacy.secure_aggregation.simulated import authority, described, identity
-from deploy.pki.certificates import new_authority
-from deploy.pki.keys import PrivateKey, new_key
-from deploy.pki.reading import pem
+from client.privacy.secure_aggregation.simulated import identity
 from server.errors import CoordinatorError
 from server.secure_aggregation.session import new_round
-from shared_model.config import Config
 from shared_model.exchange import Payload
-from shared_model.secure_aggregation.session import Advert, text
-
-SITES = [f"site-{n:02d}" for n in range(5)]
-VICTIM = "site-01"
-
-
-@pytest.fixture
-def sites(tmp_path: Path, small_config: Callable[..., Config]) -> SecureSites:
-    overrides = ("federation.rounds=2", "training.learning_rate=1e-4", "federation.sites=0")
-    config = small_config("secure_aggregation.enabled=true", "training.warmup_rounds=0", *overrides)
-    return SecureSites(tmp_path / "root", config, dict.fromkeys(SITES, 10))
-
-
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "root").mkdir()
-    return tmp_path / "root"
-
-
-class Talk:
-    """A coordinator that takes the steps one by one, so that it can take a wrong one."""
-
-    def __init__(self, sites: SecureSites, names: list[str] | None = None, number: int = 1) -> None:
-        self.sites, self.names = sites, names or SITES
-        self.about = new_round("train", number)
-        self.base = model()
-        self.adverts: dict[str, dict[str, Any]] = {}
-        self.sealed: dict[str, dict[str, str]] = {}
-        self.signatures: dict[str, str] = {}
-
-    def step(self, site: str, step: str, **fields: Any) -> dict[str, Any]:
-        given = {"step": step, "session": self.about.session, **fields}
-        return self.sites.answer(step, site, Payload(fields=given)).fields
-
-    def keys(self) -> None:
-        for site in self.names:
-            self.adverts[site] = Advert.of_answer(self.step(site, "keys", **self.about.to_field())).to_field()
-
-    def shares(self) -> None:
-        for site in self.names:
-            self.sealed[site] = self.step(site, "shares", cohort=list(self.adverts.values()))["shares"]
-
-    def request(self, site: str, **changed: Any) -> Payload:
-        shares = {sender: given[site] for sender, given in self.sealed.items() if sender != site}
-        fields = {
-            "round": self.about.number,
-            "learning_rate": 1e-4,
-            "standardisation": {},
-            "secure": {"session": self.about.session, "shares": shares},
-        }
-        return Payload(self.base, fields | changed)
-
-    def train(self, names: list[str] | None = None) -> None:
-        for site in names or self.names:
-            self.sites.answer("train", site, self.request(site))
-
-    def survivors(self, left: list[str]) -> None:
-        for site in left:
-            self.signatures[site] = self.step(site, "survivors", survivors=left)["signature"]
-
-    def through(self, *steps: str) -> Talk:
-        for step in steps:
-            getattr(self, step)()
-        return self
-
-
-def signed_with(advert: dict[str, Any], key: PrivateKey, certificate: str) -> dict[str, Any]:
-    own = Advert.of(advert)
-    return own.signed(key.sign(own.statement(), ec.ECDSA(hashes.SHA384())), certificate).to_field()
-
-
-def foreign(advert: dict[str, Any], root: Path) -> dict[str, Any]:
-    """By a site of the same name of a federation of the same name, under another authority."""
-    key, now = new_key(), datetime.now(UTC)
-    certificate = new_authority(described(), now).issue(key.public_key(), described(), advert["site"], now)
-    return signed_with(advert, key, pem(certificate).decode())
-
-
-def of_another_site(advert: dict[str, Any], root: Path) -> dict[str, Any]:
-    own = identity(root, "site-04")
-    return signed_with(advert, own.key, own.certificate)
-
-
-def of_the_coordinator(advert: dict[str, Any], root: Path) -> dict[str, Any]:
-    key = new_key()
-    certificate = authority(root).issue(key.public_key(), described(), "coordinator", datetime.now(UTC))
-    return signed_with(advert | {"site": "coordinator"}, key, pem(certificate).decode())
-
-
-def expired(advert: dict[str, Any], root: Path) -> dict[str, Any]:
-    key, then = new_key(), datetime.now(UTC) - timedelta(days=100)
-    signer = replace(authority(root), certificate=new_authority(described(), then).certificate)
-    certificate = signer.issue(key.public_key(), described(), advert["site"], then)
-    return signed_with(advert, key, pem(certificate).decode())
-
-
-def other_weight(advert: dict[str, Any], root: Path) -> dict[str, Any]:
-    return advert | {"weight": 99999}
-
-
-def other_key(advert: dict[str, Any], root: Path) -> dict[str, Any]:
-    return advert | {"mask": text(bytes(range(32)))}
-
-
-def unsigned(advert: dict[str, Any], root: Path) -> dict[str, Any]:
-    return advert | {"signature": "", "certificate": ""}
-
-
-@pytest.mark.parametrize(
-    ("forged", "why"),
-    [
-        (unsigned, "the keys of site-03 are not signed"),
-        (foreign, "the keys of site-03 are signed by somebody of another federation"),
-        (of_another_site, "the keys of site-03 are signed with a certificate that is not that site's"),
-        (of_the_coordinator, "the keys of coordinator are signed with a certificate that is not that site's"),
-        (expired, "the keys of site-03 come with a certificate that cannot be used, or not now"),
-        (other_weight, "the keys of site-03 were altered after they were signed"),
-        (other_key, "the keys of site-03 were altered after they were signed"),
-    ],
-)
-def test_keys_that_the_authority_stands_behind_for_nobody_end_the_round(
-    forged: Callable[[dict[str, Any], Path], dict[str, Any]], why: str, sites: SecureSites, root: Path
-) -> None:
-    talk = Talk(sites).through("keys")
-    talk.adverts["site-03"] = forged(talk.adverts["site-03"], root)
-    with pytest.raises(RoundRefused, match=why):
-        talk.step(VICTIM, "shares", cohort=list(talk.adverts.values()))
-
-
-def test_a_revoked_certificate_ends_the_round(sites: SecureSites, root: Path) -> None:
-    talk, now = Talk(sites).through("keys"), datetime.now(UTC)
-    own = identity(root, "site-03")
-    serial = x509.load_pem_x509_certificate(own.certificate.encode()).serial_number
-    revoked = pem(authority(root).revoked_list([(serial, now)], 2, now)).decode()
-    trusted = own.trusted.model_copy(update={"revoked": revoked})
-    with pytest.raises(RoundRefused, match="of site-03 are signed with a certificate that was revoked"):
-        CertifiedSites(lambda: trusted).require(Advert.of(talk.adverts["site-03"]))
+from shared_model.secure_aggregation.session import Advert
 
 
 def test_a_cohort_without_a_site_or_with_other_keys_in_its_name_is_refused_there(sites: SecureSites) -> None:
@@ -175,18 +30,6 @@ def test_a_cohort_without_a_site_or_with_other_keys_in_its_name_is_refused_there
         talk.step(VICTIM, "shares", cohort=[talk.adverts[VICTIM], others[0]])
     with pytest.raises(RoundRefused, match="names a site or a key twice"):
         talk.step(VICTIM, "shares", cohort=[*talk.adverts.values(), others[0]])
-
-
-def test_keys_of_another_round_or_run_are_refused(sites: SecureSites, root: Path) -> None:
-    old, talk = Talk(sites).through("keys"), Talk(sites).through("keys")
-    talk.adverts["site-02"] = old.adverts["site-02"]
-    with pytest.raises(RoundRefused, match="the keys of site-02 are of another round, run or plan"):
-        talk.step(VICTIM, "shares", cohort=list(talk.adverts.values()))
-    own = identity(root, "site-02")
-    other = replace(Advert.of(talk.adverts["site-02"]), round=talk.about, scope="simulation/another ")
-    talk.adverts["site-02"] = signed_with(other.to_field(), own.key, own.certificate)
-    with pytest.raises(RoundRefused, match="the keys of site-02 are of another round, run or plan"):
-        talk.step(VICTIM, "shares", cohort=list(talk.adverts.values()))
 
 
 def test_sites_that_were_shown_different_cohorts_cannot_read_each_others_shares(sites: SecureSites) -> None:
