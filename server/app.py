@@ -40,7 +40,7 @@ def make_app(on_round: Callable[[RoundRecord], None] = lambda record: None) -> S
                 where=f"run-folder, {RUN_VARIABLE}",
                 fix="start it by fedfundus-simulate or fedfundus-coordinator",
             )
-        moved = front_log(folder.parent.parent).moved if is_stored(folder) else lambda: 0
+        moved = front_log(folder.parent.parent).skip().moved if is_stored(folder) else lambda: 0
         sites = GridSites(grid, moved, probing=(folder / PLAN_FILE).is_file())
         if is_stored(folder):
             store = RunStore(folder.parent.parent)

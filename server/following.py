@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 
 from server.errors import Code
-from server.store.runs import RunRow, RunStore
+from server.store.runs import NEVER_STARTED, START_SECONDS, RunRow, RunStore
 
 POLL_SECONDS = 0.5
-START_SECONDS = 900.0  # after which a run that was submitted should have begun
 EXIT = {
     "finished": 0,
     "failed": 3,
@@ -37,13 +36,11 @@ def follow(store: RunStore, run: str, heard: Callable[[int, float | None], None]
         if begun and row.state not in ("running", "submitted"):
             return row
         if not begun and time.monotonic() - submitted > START_SECONDS:
-            store.set_state(
-                run, "failed", code=Code.NOT_STARTED.value, reason="Flower took the run and never started it"
-            )
+            store.set_state(run, "failed", code=Code.NOT_STARTED.value, reason=NEVER_STARTED)
             return store.row(run)
         time.sleep(POLL_SECONDS)
 
 
 def exit_code(row: RunRow) -> int:
-    """0 only for a run all of whose rounds had their quorum, or that is still under way."""
+    """0 only for a run all of whose rounds had their quorum, or that is still under way, or was submitted just now."""
     return EXIT[row.state]

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from server.moved import front_log
+from server.moved import MEMORY, front_log
 from server.services.nodes import FOLDER, site_of_node
 from server.store import audit
 from server.store.runs import RunRow, RunStore
@@ -19,7 +19,8 @@ def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
 
     moved_bytes: of models and updates through the front since the run was launched, whichever run they were of.
     """
-    database, history = store.database, store.open(row.run).history()
+    database, folder = store.database, store.open(row.run)
+    history, launched = folder.history(), datetime.fromisoformat(row.created).timestamp()
     sites = database.rows(  # beside one MAX, SQLite gives the other columns of the row that has it
         "SELECT site, COUNT(*) AS rounds, MAX(round) AS last, examples, skipped, data, package, epsilon, "
         "(SELECT SUM(o.steps) FROM participation o WHERE o.run = p.run AND o.site = p.site AND o.round <= ?) AS steps "
@@ -39,7 +40,7 @@ def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
         "validation": history[-1]["validation"] if history else None,
         "suspended": suspended(store),
         "waits_for": _waits_for(store, row),
-        "moved_bytes": front_log(store.folder, datetime.fromisoformat(row.created).timestamp()).moved(),
+        "moved_bytes": front_log(store.folder, launched, folder.path / MEMORY).moved(),
         "audit_head": audit.head(database),
     }
 

@@ -6,21 +6,21 @@ STORE/runs/RUN/              config.toml, plan.json, statistics, weights, checkp
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from server.errors import Code, CoordinatorError
 from server.store import audit
 from server.store.database import FILE, Database, now
+from server.store.run_lock import is_locked, lock
 from server.store.stored_run import StoredRun
 from shared_model.config import Config, to_toml
 from shared_model.config.load import from_toml
@@ -31,13 +31,15 @@ from shared_model.version import PACKAGE_VERSION
 
 State = Literal["created", "submitted", "running", "finished", "stopped", "failed", "interrupted"]
 RUNS, LOCK, CONFIG, PLAN = "runs", "lock", "config.toml", "plan.json"
+START_SECONDS = 900.0  # after which a run that was submitted should have begun
+NEVER_STARTED = "Flower took the run and never started it"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 @dataclass(frozen=True)
 class RunRow:
-    """state: `interrupted` where a run's process ended without a word. complete: rounds in the model. code, reason:
-    why it failed.
+    """state: `interrupted` where a run's process ended without a word, `failed` where Flower never started it.
+    complete: rounds in the model. code, reason: why it failed.
     """
 
     run: str
@@ -132,8 +134,11 @@ class RunStore:
                 fix=f"one of: {', '.join(known[-5:])}" if known else "launch one",
             )
         values = {name: found[0][name] for name in RunRow.__dataclass_fields__}
-        if values["state"] == "running" and not self._locked(run):
+        if values["state"] == "running" and not is_locked(self._place(run) / LOCK):
             values["state"] = "interrupted"
+        if values["state"] == "submitted" and _seconds_since(values["changed"]) > START_SECONDS:
+            # Told and not written down: a run that begins after all is a running one.
+            values |= {"state": "failed", "code": Code.NOT_STARTED.value, "reason": NEVER_STARTED}
         return RunRow(**{**values, "canary": bool(values["canary"])})
 
     def open(self, run: str) -> StoredRun:
@@ -171,34 +176,15 @@ class RunStore:
     @contextmanager
     def locked(self, run: str) -> Iterator[None]:
         """Held by the one process that runs it. Raises CoordinatorError where another does."""
-        with self._lock_file(run) as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        with lock(self._place(run) / LOCK) as held:
+            if not held:
                 raise CoordinatorError(
                     Code.RUNNING,
                     "the run is under way",
                     where=run,
                     fix="fedfundus-coordinator status shows it, stop ends it after its round",
-                ) from None
+                )
             yield
-
-    def _locked(self, run: str) -> bool:
-        try:
-            with self.locked(run):
-                return False
-        except CoordinatorError:
-            return True
-
-    @contextmanager
-    def _lock_file(self, run: str) -> Iterator[int]:
-        path = self._place(run) / LOCK
-        with naming_disk_errors(path):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            yield handle
-        finally:
-            os.close(handle)
 
     def _place(self, run: str) -> Path:
         if not _NAME.fullmatch(run):
@@ -208,3 +194,7 @@ class RunStore:
                 fix="use letters, digits, hyphens and underscores, beginning with a letter or digit",
             )
         return self.folder / RUNS / run
+
+
+def _seconds_since(when: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(when)).total_seconds()

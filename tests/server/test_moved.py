@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from server import moved
 from server.moved import FrontLog
 
 PULL, PUSH, ASK = "/v1/fleet/pull-object", "/v1/fleet/push-object", "/v1/fleet/pull-messages"
@@ -46,3 +49,60 @@ def test_what_was_before_the_run_does_not_count(tmp_path: Path) -> None:
     file = tmp_path / "front-access.log"
     file.write_text(line(1, 10, 20, PULL) + line(5, 1, 2, PULL) + "\x00\xff rubbish\n")
     assert FrontLog(file, since=4.0).moved() == 3
+
+
+def test_what_one_look_has_read_the_next_does_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, memory = tmp_path / "front-access.log", tmp_path / "moved.json"
+    file.write_text(line(1, 10, 20, PULL) * 50 + line(2, 1, 1, ASK) * 1000)
+    assert FrontLog(file, 0.5, memory).moved() == 1500
+    size = file.stat().st_size
+    with file.open("r+b") as stream:
+        stream.write(b"x" * (size - 1))  # what was read before is not looked at
+    with file.open("a") as stream:
+        stream.write(line(3, 5, 6, PUSH))
+    assert FrontLog(file, 0.5, memory).moved() == 1511
+    assert FrontLog(file, 2.5, memory).moved() == 11  # of another moment: nothing is taken over
+    assert memory.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]", '{"since": 0.0}', '{"since": 0.0, "log": "x", "read": 1}'])
+def test_a_damaged_memory_is_done_without(tmp_path: Path, kept: str) -> None:
+    file, memory = tmp_path / "front-access.log", tmp_path / "moved.json"
+    file.write_text(line(1, 10, 20, PULL))
+    memory.write_text(kept)
+    assert FrontLog(file, memory=memory).moved() == 30
+    assert FrontLog(file, memory=memory).moved() == 30
+
+
+def test_a_new_log_in_the_place_of_the_remembered_one_is_read_from_its_beginning(tmp_path: Path) -> None:
+    file, memory = tmp_path / "front-access.log", tmp_path / "moved.json"
+    file.write_text(line(1, 10, 20, PULL) * 2)
+    assert FrontLog(file, memory=memory).moved() == 60
+    file.rename(tmp_path / "front-access.log.1")
+    file.write_text(line(2, 1, 2, PULL) * 9)
+    assert FrontLog(file, memory=memory).moved() == 87
+
+
+def test_in_a_long_log_only_the_end_that_matters_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "front-access.log"
+    with file.open("w") as stream:
+        for number in range(100_000):
+            stream.write(line(10_000 + number, 1, 2, ASK if number % 3 else PULL))
+    since, reads = 10_000 + 95_000.0, 0
+    match = moved._LINE.match
+
+    class Counting:
+        def match(self, text: bytes) -> object:
+            nonlocal reads
+            reads += 1
+            return match(text)
+
+    monkeypatch.setattr(moved, "_LINE", Counting())
+    expected = 3 * sum(1 for number in range(95_000, 100_000) if number % 3 == 0)
+    assert FrontLog(file, since).moved() == expected
+    assert reads < 10_000
+    assert FrontLog(file).skip().moved() == 0
