@@ -113,9 +113,10 @@ def status(
 ) -> None:
     """What is approved, what waits, and whether the worker answers.
 
-    Exit code 0: ready. 1: something waits for the operator. 3: no worker serves.
+    Exit code 0: ready. 1: something waits for the operator, or the certificate expires within four weeks. 3: the site
+    does not answer; each problem has a number and a fix.
     """
-    from client.approval.status import exit_code, lines
+    from client.approval.status import exit_code, lines, problem_lines, worker_problems
     from client.approval.status import status as look
     from client.services.services import places
     from client.services.standing import lines as standing_lines
@@ -124,8 +125,10 @@ def status(
 
     config, state = open_site(config_file)
     started = places(config)
-    document = look(config, state, socket or (started.socket if started else DEFAULT_SOCKET))
-    document |= standing(config, state)
-    told = [*lines(document), *standing_lines(document)]
+    place = socket or (started.socket if started else DEFAULT_SOCKET)
+    document = look(config, state, place)
+    document |= (stands := standing(config, state))
+    document["problems"] = [*worker_problems(document, place), *stands["problems"]]
+    told = [*lines(document), *standing_lines(document), *problem_lines(document["problems"])]
     print(json.dumps(document, indent=1) if as_json else "\n".join(told))
     raise typer.Exit(exit_code(document))

@@ -21,9 +21,15 @@ class Code(Enum):
     NOT_STARTED = "P303"
     BUSY = "P304"
     NOT_STOPPED = "P305"
+    ENDED = "P306"
+    NOT_SERVING = "P307"
+    OTHER_COMMAND = "P308"
+    OLD_RECORD = "P309"
+    NGINX_REFUSES = "P310"
     UNREACHABLE = "P401"
     REFUSED = "P402"
     ANOTHER_ANSWERS = "P403"
+    NOT_CONNECTED = "P404"
 
 
 class DeployError(RunError):

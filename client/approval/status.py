@@ -1,4 +1,7 @@
-"""`fedfundus-site status`: what is approved, what waits, and whether the worker answers."""
+"""`fedfundus-site status`: what is approved, what waits, and whether the worker answers.
+
+A monitor reads its exit code alone, so that nothing which keeps the site from answering may end with 0.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from client.approval.store import Approvals
 from client.gateway.worker_client import WorkerClient
 from client.site.config import SiteConfig
 from client.site.state import SiteState
-from shared_model.errors import RunError
+from deploy.errors import Code, DeployError
+from deploy.kits.contents import WARN_DAYS
+from shared_model.errors import FedFundusError, RunError
 from shared_model.package import package_sha256
 from shared_model.run_plan import read_plan
 from shared_model.version import PACKAGE_VERSION
 
-READY, WAITS, NOT_SERVING = 0, 1, 3
+READY, WAITS, BROKEN = 0, 1, 3
 
 
 def status(config: SiteConfig, state: SiteState, socket: Path) -> dict[str, Any]:
@@ -44,14 +49,41 @@ def status(config: SiteConfig, state: SiteState, socket: Path) -> dict[str, Any]
     }
 
 
+def worker_problems(document: dict[str, Any], socket: Path) -> list[dict[str, str]]:
+    """What is wrong with the worker, as `told`."""
+    if not document["worker"]["problem"]:
+        return []
+    fix = "fedfundus-site start, or systemctl start fedfundus-worker; fedfundus-site logs worker"
+    return [told(DeployError(Code.NOT_SERVING, document["worker"]["problem"], where=str(socket), fix=fix))]
+
+
+def told(error: FedFundusError) -> dict[str, str]:
+    """A problem for a program: its number, what it is, where, and its fix."""
+    number = error.code if isinstance(error, DeployError) else Code.UNSOUND
+    return {"number": number.value, "problem": error.what, "where": error.where, "fix": error.fix}
+
+
 def exit_code(document: dict[str, Any]) -> int:
-    """0: the worker serves and nothing waits for the operator. 1: something waits. 3: no worker serves."""
-    if document["worker"]["problem"]:
-        return NOT_SERVING
+    """0: the site answers and nothing waits for the operator. 1: something waits, or the certificate expires soon.
+
+    3: the site does not answer, or not for long: one of `problems`.
+    """
+    if document["worker"]["problem"] or document.get("problems"):
+        return BROKEN
     plans = document["plans"]
     waits = not document["federation"] or not document["package"]["approved"]
     another = document["worker"]["package"] != document["package"]["sha256"]
-    return WAITS if waits or another or any(not plan["approved"] for plan in plans) else READY
+    soon = document.get("certificate", {"days_left": WARN_DAYS})["days_left"] < WARN_DAYS
+    return WAITS if waits or another or soon or any(not plan["approved"] for plan in plans) else READY
+
+
+def problem_lines(problems: list[dict[str, str]]) -> list[str]:
+    """Problems for a person, each with its fix."""
+    found = []
+    for problem in problems:
+        found.append(f"PROBLEM {problem['number']} {problem['problem']}")
+        found += [f"  {key}: {problem[key]}" for key in ("where", "fix") if problem[key]]
+    return found
 
 
 def lines(document: dict[str, Any]) -> list[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shared_model.command_line import errors
 from shared_model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from deploy.services.services import Services
 
 NAMES = ("worker", "proxy", "gateway")
 DEFAULT = Path("site.toml")
@@ -39,12 +42,14 @@ def start(
 ) -> None:
     """Start worker, outbound proxy and gateway. Repeated, it starts what does not run.
 
-    Exit code 0: they run, and the coordinator was reached. 1: they run, and it was not; the gateway goes on trying.
+    Exit code 0: they run, and the gateway is connected. 1: they run, and it is not; it goes on trying, and what stands
+    in the way is said.
     """
     from client.approval.store import Approvals
     from client.services.services import places, services_of, without_network
     from client.services.services import start as begin
     from client.site.opening import open_site
+    from deploy.services.nginx import by_root
 
     wanted = _known(names)
     config, state = open_site(config_file)
@@ -58,11 +63,13 @@ def start(
         errors.print(
             "notice: this system does not let the worker's network be taken away; see the service files"
         )
+    if said := by_root():
+        errors.print(f"notice: {said}", markup=False)
     found = places(config)
     assert found is not None
     if Approvals(state).known_federation() is None:
         print(f"next: fedfundus-site approve --kit {found.kit} --config {config_file}")
-    raise typer.Exit(_reached(found.kit))
+    raise typer.Exit(_reached(services, found.kit, "gateway" in wanted))
 
 
 def stop(names: Names = None, config_file: ConfigFile = DEFAULT) -> None:
@@ -121,14 +128,20 @@ def leave(
         raise typer.Exit(1)
 
 
-def _reached(kit: Path) -> int:
-    """0 where the coordinator answers; otherwise what was tried is said."""
+def _reached(services: Services, kit: Path, gateway: bool) -> int:
+    """0 where the coordinator answers and, if the gateway was to be started, has taken it; otherwise what was tried."""
     from client.gateway.reaching import reach
-    from deploy.errors import DeployError
+    from client.services.connected import await_connected
+    from deploy.errors import Code, DeployError
 
     try:
         print(f"reached the coordinator at {reach(kit)}")
+        if gateway:
+            await_connected(services)
+            print("the gateway is connected")
     except DeployError as error:
+        if error.code is Code.ENDED:
+            raise
         errors.print(f"notice: {error}", markup=False)
         return 1
     return 0

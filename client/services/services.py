@@ -62,22 +62,25 @@ def start(
 ) -> list[str]:
     """Start what does not run; the names of what was started. kit, socket: left out, those of the last start.
 
-    A proxy that runs reads the kit again. Raises DeployError, ConfigError, or RunError where the disk refuses.
+    A proxy that runs reads the kit again. Raises DeployError, also where something runs with another kit or socket;
+    ConfigError; RunError where the disk refuses.
     """
     services, before = services_of(config), places(config)
     place = _places(services, before, kit, socket)
     usable(config, state, place.kit)
     with naming_disk_errors(services.folder):
         services.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_text(services.folder / PLACES, json.dumps({"kit": str(place.kit), "socket": str(place.socket)}))
-    proxy_ran = services.running(PROXY) is not None
     made = {
         WORKER: lambda: _worker(config, place),
         PROXY: lambda: _proxy(place, services),
         GATEWAY: lambda: _gateway(place, services),
     }
-    started = services.start([made[name]() for name in NAMES if name in names])
-    if proxy_ran and PROXY in names:
+    running = [name for name in NAMES if services.running(name) is not None]
+    wanted = [made[name]() for name in NAMES if name in names]
+    services.require_same([*wanted, *(made[name]() for name in running if name not in names)])
+    write_text(services.folder / PLACES, json.dumps({"kit": str(place.kit), "socket": str(place.socket)}))
+    started = services.start(wanted)
+    if PROXY in running and PROXY in names:
         services.reload(PROXY)
     return started
 
@@ -115,7 +118,7 @@ def _places(services: Services, before: Places | None, kit: Path | None, socket:
 
 
 def _worker(config: SiteConfig, place: Places) -> Service:
-    command = (*without_network(), *_ours("worker", "--config", config.file, "--socket", place.socket))
+    command = _ours("worker", "--config", config.file, "--socket", place.socket)
 
     def serves() -> bool:
         if not place.socket.exists():
@@ -123,7 +126,7 @@ def _worker(config: SiteConfig, place: Places) -> Service:
         with WorkerClient(place.socket) as client:
             return client.serving()
 
-    return Service(WORKER, command, serves, environment=SETTINGS)
+    return Service(WORKER, command, serves, environment=SETTINGS, through=without_network())
 
 
 def _proxy(place: Places, services: Services) -> Service:

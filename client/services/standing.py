@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from client.approval.status import told
 from client.gateway.reaching import reach
-from client.services.services import NAMES, expiry, places, services_of, usable
+from client.services.connected import ended, require_connected
+from client.services.services import GATEWAY, NAMES, Places, expiry, places, services_of, usable
 from client.site.config import SiteConfig
 from client.site.state import SiteState
 from deploy.errors import DeployError
@@ -16,11 +18,12 @@ from shared_model.errors import FedFundusError
 def standing(config: SiteConfig, state: SiteState) -> dict[str, Any]:
     """processes: name -> its id, None where it does not run. certificate, coordinator: with what is wrong, if anything.
 
-    Empty where nothing was ever started here: a service manager's processes are its own to show.
+    problems: all that keeps the site from answering, each as client.approval.status.told. Of them only where nothing
+    was ever started here: a service manager's processes are its own to show.
     """
     place = places(config)
     if place is None:
-        return {}
+        return {"problems": []}
     services = services_of(config)
     running = {name: services.running(name) for name in NAMES}
     found: dict[str, Any] = {
@@ -28,27 +31,44 @@ def standing(config: SiteConfig, state: SiteState) -> dict[str, Any]:
         "certificate": {"problem": "", "expires": "", "days_left": 0},
         "coordinator": {"problem": "", "reached": ""},
     }
+    problems = [told(ended(services, name)) for name in NAMES if running[name] is None]
+    if (error := _way(config, state, place, found)) is not None:
+        number = error.code.value if isinstance(error, DeployError) else ""
+        where = "coordinator" if number.startswith("P4") else "certificate"
+        found[where]["problem"] = f"{number} {error.what}".strip()
+        problems.append(told(error))
+    if running[GATEWAY] is not None and not found["coordinator"]["problem"]:
+        try:
+            require_connected(services)
+        except DeployError as error:
+            problems.append(told(error))
+    return found | {"problems": problems}
+
+
+def _way(config: SiteConfig, state: SiteState, place: Places, found: dict[str, Any]) -> FedFundusError | None:
+    """Look at the certificate and, where it is good, for the coordinator; what is wrong, if anything."""
     try:
         found["certificate"] |= expiry(usable(config, state, place.kit))
         found["coordinator"]["reached"] = reach(place.kit)
-    except DeployError as error:
-        where = "coordinator" if error.code.value.startswith("P4") else "certificate"
-        found[where]["problem"] = f"{error.code.value} {error.what}"
     except FedFundusError as error:
-        found["certificate"]["problem"] = error.what
-    return found
+        return error
+    return None
 
 
 def lines(document: dict[str, Any]) -> list[str]:
     """The same for a person."""
     if "processes" not in document:
-        return []
-    told = [f"{name} {pid}" if pid else f"{name} DOES NOT RUN" for name, pid in document["processes"].items()]
+        return [
+            "processes: none was started here; a service manager shows its own: systemctl status 'fedfundus-*'"
+        ]
+    shown = [
+        f"{name} {pid}" if pid else f"{name} DOES NOT RUN" for name, pid in document["processes"].items()
+    ]
     certificate, coordinator = document["certificate"], document["coordinator"]
     until = f"until {certificate['expires']}, {certificate['days_left']} days"
     soon = " EXPIRES SOON: ask for a renewal" if certificate["days_left"] < WARN_DAYS else ""
     return [
-        f"processes: {', '.join(told)}",
+        f"processes: {', '.join(shown)}",
         f"certificate: {certificate['problem'] or until + soon}",
         f"coordinator: {coordinator['problem'] or 'reached at ' + coordinator['reached']}"
         if coordinator["problem"] or coordinator["reached"]

@@ -17,6 +17,7 @@ from deploy.kits import layout
 from deploy.pki.certificates import fingerprint, subject
 from deploy.pki.keys import key_sha256, node_header, p384, public_openssh, read_node_key, spoken
 from deploy.pki.reading import pem
+from shared_model.offline import SETTINGS as OFFLINE
 
 WARN_DAYS = 28
 SITE_SERVICES = (
@@ -25,6 +26,7 @@ SITE_SERVICES = (
     "fedfundus-proxy.service",
     "compose.yaml",
 )
+COORDINATOR_SERVICES = ("fedfundus-superlink.service", "fedfundus-front.service")
 
 
 def kit_files(register: Register, authority: x509.Certificate, name: str) -> dict[str, bytes]:
@@ -43,6 +45,7 @@ def kit_files(register: Register, authority: x509.Certificate, name: str) -> dic
     if coordinator:
         files |= _roster_files(register, authority)
         files["front/nginx.conf"] = _rendered("front.conf", values)
+        files |= {f"services/{service}": _rendered(service, values) for service in COORDINATOR_SERVICES}
     else:
         if line := register.node_line(name):
             files[layout.NODE_PUBLIC] = line.encode("ascii")
@@ -89,6 +92,7 @@ def _values(register: Register, authority: x509.Certificate, name: str) -> dict[
         "keys": federation.coordinator.keys if coordinator else federation.site(name).keys,
         "proxy_port": None if coordinator else federation.site(name).proxy_port,
         "upstream": f"[{first}]" if _is_ipv6(first) else first,
+        "offline": OFFLINE,
         "ipv6": any(map(_is_ipv6, federation.coordinator.hosts)),
     }
 

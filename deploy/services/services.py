@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -30,13 +31,19 @@ _LOOK = 0.1
 
 @dataclass(frozen=True)
 class Service:
-    """One process. listens: host and port that must be free for it. ready: whether it does its work already."""
+    """One process. listens: host and port that must be free for it. ready: whether it does its work already.
+
+    through: a command that starts the command, and takes something from it. check: raises where its configuration
+    cannot be used.
+    """
 
     name: str
     command: Sequence[str]
     ready: Callable[[], bool]
     listens: tuple[str, int] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    through: Sequence[str] = ()
+    check: Callable[[], None] | None = None
 
 
 class Services:
@@ -51,8 +58,12 @@ class Services:
 
     def running(self, name: str) -> psutil.Process | None:
         """The process of a service, None where it does not run."""
-        record = records.read(self._record(name))
+        record = self.record(name)
         return None if record is None else record.process()
+
+    def record(self, name: str) -> records.Record | None:
+        """What is known of a service's process; None where none was started here, or it was stopped."""
+        return records.read(self._record(name))
 
     def known(self) -> list[str]:
         """Names of the services that were started here and not stopped."""
@@ -61,15 +72,20 @@ class Services:
     def start(self, services: Sequence[Service], *, patience: float = START_SECONDS) -> list[str]:
         """Start those that do not run, one after the other, each once the one before is ready; their names.
 
-        Raises DeployError where a port is taken or a process ends at once; what was started is stopped again.
+        Raises DeployError where one runs by another command than is given here, a configuration cannot be used, a port
+        is taken, or a process ends at once; what was started is stopped again.
         """
         with self._held():
             started: list[str] = []
+            self.require_same(services)
             wanted = [service for service in services if self.running(service.name) is None]
             for service in wanted:
                 self._stop(service.name, STOP_SECONDS)  # what a killed one has left
                 if service.listens is not None:
                     require_free(*service.listens, of=service.name)
+            for service in services:  # also of those that run, and are to read it again
+                if service.check is not None:
+                    service.check()
             try:
                 for service in wanted:
                     started.append(service.name)
@@ -85,8 +101,17 @@ class Services:
         with self._held():
             return [name for name in names if self._stop(name, patience)]
 
+    def require_same(self, services: Sequence[Service]) -> None:
+        """Raise DeployError where one of these runs by another command, such as one with another kit."""
+        for service in services:
+            record = self.record(service.name)
+            if record is None or not record.command or (process := record.process()) is None:
+                continue
+            if record.command != tuple(service.command):
+                raise _another(service, record.command, process.pid)
+
     def reload(self, name: str) -> None:
-        """Let a running proxy read its kit again."""
+        """Let a running proxy read its kit again, whose configuration `start` has checked."""
         if process := self.running(name):
             _signal(process, signal.SIGHUP)
 
@@ -96,7 +121,7 @@ class Services:
         before = os.fstat(descriptor).st_size
         try:
             process = subprocess.Popen(
-                service.command,
+                [*service.through, *service.command],
                 cwd=self.folder,
                 env={**os.environ, **service.environment, records.MARK: str(self._record(service.name))},
                 stdin=subprocess.DEVNULL,
@@ -109,7 +134,12 @@ class Services:
             raise self._failed(service, before, os.strerror(error.errno or 0)) from None
         finally:
             os.close(descriptor)
-        records.write(self._record(service.name), process.pid)
+        try:
+            records.write(self._record(service.name), process.pid, tuple(service.command), before)
+        except BaseException:  # without a record nobody would know of it
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         until = time.monotonic() + patience
         while not service.ready():
             if (code := process.poll()) is not None:
@@ -119,12 +149,15 @@ class Services:
             time.sleep(_LOOK)
 
     def _stop(self, name: str, patience: float) -> bool:
-        record = records.read(self._record(name))
+        record = self.record(name)
         if record is None:
             return False
+        if record.doubtful():
+            raise _old_record(name, record.pid, self._record(name))
         family = record.family()
-        if leader := record.process():
-            _signal(leader, signal.SIGTERM)
+        leader = record.process()
+        for process in family if leader is None else [leader]:  # which ends its own
+            _signal(process, signal.SIGTERM)
         psutil.wait_procs(family, timeout=patience)
         left = record.family()
         for process in left:
@@ -173,6 +206,30 @@ class Services:
             yield
         finally:
             os.close(descriptor)
+
+
+def _another(service: Service, runs: tuple[str, ...], pid: int) -> DeployError:
+    """Which words of the command differ is what the operator wants to know."""
+    asked = tuple(service.command)
+    pairs = [(one, other) for one, other in zip(runs, asked, strict=False) if one != other]
+    pairs = pairs if len(runs) == len(asked) else [(shlex.join(runs), shlex.join(asked))]
+    differs = "; ".join(f"it runs with {one}, this start asks for {other}" for one, other in pairs)
+    return DeployError(
+        Code.OTHER_COMMAND,
+        f"the {service.name} that runs was started with another kit or with other options",
+        where=f"process {pid}: {differs}",
+        fix=f"it was left as it is: stop {service.name} first (fedfundus-site stop, or fedfundus-coordinator "
+        "shutdown), then start again",
+    )
+
+
+def _old_record(name: str, pid: int, file: Path) -> DeployError:
+    return DeployError(
+        Code.OLD_RECORD,
+        f"an earlier release of FedFundus started {name}, and its record does not tell whether process {pid} is it",
+        where=str(file),
+        fix=f"see what it is (ps -fp {pid}); if it is {name}, kill {pid}; then delete that file and repeat this",
+    )
 
 
 def _signal(process: psutil.Process, number: int) -> None:

@@ -19,8 +19,8 @@ Names = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `fedfundus-coordinator`."""
-    app.command()(start)
-    app.command()(shutdown)
+    for command in (start, shutdown, nodes):
+        app.command()(command)
 
 
 def start(
@@ -29,6 +29,7 @@ def start(
     store: Annotated[Path, typer.Option("--store", help="Where runs and their record lie.")] = Path("runs"),
 ) -> None:
     """Start SuperLink and the front, and tell SuperLink the kit's sites. Repeated, it starts what does not run."""
+    from deploy.services.nginx import by_root
     from server.services.registering import pending_nodes
     from server.services.services import expiry, services_of
     from server.services.services import start as begin
@@ -43,6 +44,8 @@ def start(
         )
     for sentence in pending_nodes(services_of(place).folder):
         errors.print(f"notice: {sentence}; tried again by the next start or status", markup=False)
+    if said := by_root():
+        errors.print(f"notice: {said}", markup=False)
     until = expiry(opened)
     print(f"certificate until {until['expires']} ({until['days_left']} days)")
     print("next: fedfundus-coordinator launch CONFIG --kit KIT, once the sites have started")
@@ -60,6 +63,24 @@ def shutdown(
     print(f"stopped: {', '.join(stopped)}" if stopped else "nothing ran")
     if not stopped:
         errors.print("notice: what a service manager started is stopped by that", markup=False)
+
+
+def nodes(
+    kit: Annotated[Path, typer.Option(help="The coordinator's kit.")] = Path("kit"),
+    store: Annotated[Path, typer.Option("--store", help="Where runs and their record lie.")] = Path("runs"),
+) -> None:
+    """Tell a SuperLink that a service manager runs the kit's sites; `start` does it by itself."""
+    from server.services.registering import pending_nodes
+    from server.services.services import register as tell
+    from server.services.services import services_of
+
+    place = store.resolve()
+    tell(kit.resolve(), place)
+    left = pending_nodes(services_of(place).folder)
+    for sentence in left:
+        errors.print(f"notice: {sentence}", markup=False)
+    print("SuperLink was told the sites of the kit" if not left else "SuperLink was not told everything")
+    raise typer.Exit(1 if left else 0)
 
 
 def _known(names: list[str] | None) -> tuple[str, ...]:

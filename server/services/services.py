@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.errors import Code, DeployError
 from deploy.federation import COORDINATOR
 from deploy.kits.findings import Verified, days_left
 from deploy.kits.usable import require_usable
@@ -28,6 +30,8 @@ from shared_model.offline import SETTINGS
 SUPERLINK, FRONT = "superlink", "front"
 NAMES = (SUPERLINK, FRONT)
 DATABASE = "superlink.sqlite"  # in the services' folder
+REGISTER_SECONDS = 120.0
+_LOOK = 0.2
 
 
 def services_of(store: Path) -> Services:
@@ -38,7 +42,8 @@ def services_of(store: Path) -> Services:
 def start(kit: Path, store: Path, names: tuple[str, ...] = NAMES) -> list[str]:
     """Start what does not run, register every node of the kit; the names of what was started.
 
-    A front that runs reads the kit again. Raises DeployError, with nothing started that did not run before.
+    A front that runs reads the kit again. Raises DeployError, also where something runs with another kit; nothing is
+    started then that did not run before.
     """
     require_usable(kit, datetime.now(UTC), name=COORDINATOR)
     services = services_of(store)
@@ -47,8 +52,10 @@ def start(kit: Path, store: Path, names: tuple[str, ...] = NAMES) -> list[str]:
     database = services.folder / DATABASE
     if not database.exists():
         forget_nodes(services.folder)
-    front_ran = services.running(FRONT)
-    offered = {service.name: service for service in (_superlink(kit, services), _front(kit, services))}
+    made = {SUPERLINK: lambda: _superlink(kit, services), FRONT: lambda: _front(kit, services)}
+    running = [name for name in NAMES if services.running(name) is not None]
+    offered = {name: made[name]() for name in NAMES if name in names or name in running}
+    services.require_same(list(offered.values()))
     keep_kit(services.folder, kit)
     started = services.start([offered[name] for name in names])
     if SUPERLINK in names:
@@ -57,9 +64,33 @@ def start(kit: Path, store: Path, names: tuple[str, ...] = NAMES) -> list[str]:
         except BaseException:
             services.stop(list(reversed(started)))
             raise
-    if front_ran is not None and FRONT in names:
+    if FRONT in running and FRONT in names:
         services.reload(FRONT)
     return started
+
+
+def register(kit: Path, store: Path, *, patience: float = REGISTER_SECONDS) -> None:
+    """Tell a SuperLink that a service manager has started the nodes of the kit. patience: seconds for it to listen.
+
+    Raises DeployError where the kit cannot be used or nobody listens, CoordinatorError where SuperLink refuses.
+    """
+    require_usable(kit, datetime.now(UTC), name=COORDINATOR)
+    folder, (host, port) = services_of(store).folder, _superlink_address(kit)
+    until = time.monotonic() + patience
+    while not listens(host, port):
+        if time.monotonic() > until:
+            raise DeployError(
+                Code.NOT_STARTED,
+                f"nobody listens where SuperLink should, after {patience:g} seconds",
+                where=f"{host}:{port}",
+                fix="systemctl status fedfundus-superlink says what it wrote",
+            )
+        time.sleep(_LOOK)
+    with naming_disk_errors(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (folder / DATABASE).exists():
+        forget_nodes(folder)
+    register_nodes(kit, folder)
 
 
 def expiry(kit: Path) -> dict[str, object]:
@@ -73,12 +104,12 @@ def expiry(kit: Path) -> dict[str, object]:
 
 
 def _superlink(kit: Path, services: Services) -> Service:
-    host, _, port = str(read_toml(kit / "kit.toml")["superlink"]["address"]).rpartition(":")
+    host, port = _superlink_address(kit)
     certificate, key = kit / "keys" / "loopback.pem", kit / "keys" / "loopback.key"
     programs = Path(sys.executable).parent
     command = [
         *(str(programs / "flower-superlink"), "--enable-supernode-auth"),
-        *("--host", host, "--port", port, "--database", str(services.folder / DATABASE)),
+        *("--host", host, "--port", str(port), "--database", str(services.folder / DATABASE)),
         *("--ssl-ca-certfile", str(certificate), "--ssl-certfile", str(certificate)),
         *("--ssl-keyfile", str(key)),
     ]
@@ -86,8 +117,12 @@ def _superlink(kit: Path, services: Services) -> Service:
         "FLWR_HOME": str(services.folder / "flower"),
         "PATH": f"{programs}:{os.environ.get('PATH', '')}",  # it starts Flower's other programs by name
     }
-    address = (host, int(port))
-    return Service(SUPERLINK, command, lambda: listens(*address), address, SETTINGS | own)
+    return Service(SUPERLINK, command, lambda: listens(host, port), (host, port), SETTINGS | own)
+
+
+def _superlink_address(kit: Path) -> tuple[str, int]:
+    host, _, port = str(read_toml(kit / "kit.toml")["superlink"]["address"]).rpartition(":")
+    return host, int(port)
 
 
 def _front(kit: Path, services: Services) -> Service:

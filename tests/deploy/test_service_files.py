@@ -1,4 +1,4 @@
-"""The service files and the compose file of a site's kit: checked here, not run."""
+"""The service files of both kinds of kit and the compose file of a site's: checked here, not run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.kits.contents import SITE_SERVICES
+from deploy.kits.contents import COORDINATOR_SERVICES, SITE_SERVICES
 from deploy.provision import Workplace
+from deploy.services.services import Services
+from server.services.services import _superlink
+from shared_model.offline import SETTINGS
 
-UNITS = tuple(name for name in SITE_SERVICES if name.endswith(".service"))
+UNITS = (*(name for name in SITE_SERVICES if name.endswith(".service")), *COORDINATOR_SERVICES)
 analyze = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on this machine"
 )
@@ -26,10 +29,15 @@ def services(untouched: Workplace) -> Path:
 
 
 @pytest.fixture
-def units(services: Path, tmp_path: Path) -> Path:
+def coordinators(untouched: Workplace) -> Path:
+    return untouched.out / "coordinator" / "services"
+
+
+@pytest.fixture
+def units(services: Path, coordinators: Path, tmp_path: Path) -> Path:
     """As they are, but that what they start is on this machine."""
     for name in UNITS:
-        text = (services / name).read_text()
+        text = ((coordinators if name in COORDINATOR_SERVICES else services) / name).read_text()
         (tmp_path / name).write_text(re.sub(r"^(Exec\w+)=\S+", r"\1=/bin/true", text, flags=re.MULTILINE))
     return tmp_path
 
@@ -46,7 +54,9 @@ def test_systemd_takes_every_unit_and_has_nothing_to_say(units: Path) -> None:
 
 
 @analyze
-@pytest.mark.parametrize(("unit", "worst"), [("worker", 15), ("gateway", 20), ("proxy", 30)])
+@pytest.mark.parametrize(
+    ("unit", "worst"), [("worker", 15), ("gateway", 20), ("proxy", 30), ("superlink", 20), ("front", 30)]
+)
 def test_systemd_finds_little_that_a_unit_could_do_beside_its_work(
     units: Path, unit: str, worst: int
 ) -> None:
@@ -98,3 +108,31 @@ def test_the_compose_file_says_the_same(services: Path) -> None:
 
 def test_the_coordinators_kit_has_no_files_of_a_site(untouched: Workplace) -> None:
     assert not (untouched.out / "coordinator" / "services" / "fedfundus-worker.service").exists()
+    assert sorted(path.name for path in (untouched.out / "coordinator" / "services").iterdir()) == sorted(
+        COORDINATOR_SERVICES
+    )
+
+
+def test_what_meets_the_network_is_not_root_and_sees_nothing_of_the_runs(coordinators: Path) -> None:
+    superlink, front = (
+        (coordinators / f"fedfundus-{name}.service").read_text() for name in ("superlink", "front")
+    )
+    for unit in (superlink, front):
+        assert setting(unit, "User") == ["fedfundus-coordinator"]
+        assert setting(unit, "CapabilityBoundingSet") == [""]
+        assert setting(unit, "NoNewPrivileges") == ["yes"]
+    assert setting(front, "InaccessiblePaths") == ["-/var/lib/fedfundus-coordinator"]
+    assert setting(superlink, "IPAddressAllow") == ["localhost"]
+    assert setting(front, "ExecReload")[0].endswith(" -t")
+
+
+def test_the_service_file_starts_superlink_as_start_does(untouched: Workplace, coordinators: Path) -> None:
+    """But for the folders: the same options, and nothing that calls home."""
+    unit = (coordinators / "fedfundus-superlink.service").read_text()
+    place = untouched.out / "coordinator"
+    service = _superlink(place, Services(Path("/var/lib/fedfundus-coordinator/services")))
+    ours = [str(word).replace(str(place), "/etc/fedfundus/kit") for word in service.command[1:]]
+    assert setting(unit, "ExecStart")[0].split()[1:] == ours
+    kept = set(setting(unit, "Environment"))
+    assert {f"{name}={value}" for name, value in SETTINGS.items()} <= kept
+    assert f"FLWR_HOME={service.environment['FLWR_HOME']}" in kept

@@ -186,7 +186,7 @@ def test_status_says_what_waits_and_that_no_worker_serves(
     site.approvals().propose(signed)
     code, told, _ = operator("status", "--socket", site.socket, "--json")
     document = json.loads(told)
-    assert code == looking.NOT_SERVING
+    assert code == looking.BROKEN
     assert document["worker"]["problem"] == "this site's worker cannot be reached"
     assert document["plans"] == [
         {

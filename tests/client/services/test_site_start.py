@@ -84,7 +84,8 @@ def test_started_without_a_coordinator_the_site_runs_and_says_what_was_tried(
     assert f"approve --kit {site / 'kit'}" in told
     code, told, _ = operator("status", "--json")
     document = json.loads(told)
-    assert code == 1  # the federation waits for approval
+    assert code == 3  # whatever waits for the operator: the site answers nobody
+    assert [problem["number"] for problem in document["problems"]] == ["P401"]
     assert all(document["processes"].values())
     assert document["certificate"]["days_left"] == 90
     assert document["coordinator"]["problem"].startswith("P401")

@@ -18,6 +18,7 @@ from deploy.services import records
 from deploy.services.nginx import nginx
 from deploy.services.ports import require_free
 from deploy.services.services import Service, Services
+from shared_model.errors import RunError
 
 SLEEPS = "import time, pathlib; pathlib.Path({ready!r}).touch(); time.sleep(600)"
 HAS_CHILDREN = """
@@ -71,20 +72,38 @@ def test_what_a_killed_process_left_is_stopped_with_it(services: Services, tmp_p
         assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_number_that_another_process_has_by_now_is_left_alone(services: Services, tmp_path: Path) -> None:
-    services.start([service(tmp_path)])
-    running = services.running("sleeper")
-    assert running is not None
-    record = services.folder / "sleeper.pid"
-    records.write(
-        record, os.getpid()
-    )  # as if our own number had been given out again, to a process that began later
-    content = record.read_text().replace('"began": ', '"began": 1')
-    record.write_text(content)
+def test_without_a_record_nothing_goes_on_running(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born: list[int] = []
+
+    def full(file: Path, pid: int, command: tuple[str, ...], log: int) -> None:
+        born.append(pid)
+        raise RunError("the disk is full")
+
+    monkeypatch.setattr(records, "write", full)
+    with pytest.raises(RunError, match="the disk is full"):
+        services.start([service(tmp_path)])
+    assert len(born) == 1
+    assert not psutil.pid_exists(born[0])
+
+
+def test_another_command_than_the_one_that_runs_is_refused_and_it_goes_on(
+    services: Services, tmp_path: Path
+) -> None:
+    def proxy(kit: str) -> Service:
+        return Service("proxy", (sys.executable, "-c", "import time; time.sleep(600)", kit), lambda: True)
+
+    services.start([proxy("/kits/old")])
+    first = services.running("proxy")
+    with pytest.raises(DeployError, match="P308 the proxy that runs was started with another kit") as error:
+        services.start([proxy("/kits/new"), service(tmp_path)])
+    assert "it runs with /kits/old, this start asks for /kits/new" in error.value.where
+    assert "stop proxy first" in error.value.fix
+    assert services.running("proxy") == first
     assert services.running("sleeper") is None
-    services.stop(["sleeper"])
-    os.kill(os.getpid(), 0)
-    assert not running.is_running() or running.status() == psutil.STATUS_ZOMBIE  # by its mark
+    services.stop(["proxy"])
+    assert services.start([proxy("/kits/new")]) == ["proxy"]
 
 
 def test_one_that_ends_at_once_is_told_with_its_last_words_and_takes_the_others_along(

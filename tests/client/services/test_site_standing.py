@@ -1,0 +1,248 @@
+"""What keeps a site from answering has a number, a fix and an exit code; what its processes say is not guessed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deployed import make_federation
+
+from client.approval import status as looking
+from client.cli import main
+from client.services.connected import await_connected
+from client.services.services import NAMES, PLACES, places, services_of
+from client.services.standing import standing
+from client.site.config import load_site
+from client.site.opening import open_site
+from deploy.errors import Code, DeployError
+from deploy.rehearsal.networks import free_ports
+from deploy.services.nginx import nginx, proxy_service
+from deploy.services.services import Service, Services
+from shared_model.errors import FedFundusError
+
+FRONT, SUPERLINK, PROXY = free_ports(3)
+FEDERATION = (
+    f"name: north\ncoordinator: {{hosts: [127.0.0.1], port: {FRONT}, superlink_port: {SUPERLINK}}}\n"
+    f"sites: [{{name: moema, proxy_port: {PROXY}}}]\n"
+)
+# Stands in for a process: says what it is given, and whatever is added to a file beside its log.
+SAYS = """
+import pathlib, sys, time
+print(sys.argv[1], flush=True)
+more, read = pathlib.Path(sys.argv[2]), 0
+while True:
+    if more.exists() and len(text := more.read_text()) > read:
+        print(text[read:].rstrip(), flush=True)
+        read = len(text)
+    time.sleep(0.05)
+"""
+CONNECTED = "2026-11-22 13:00:00,123 INFO client.gateway.loop: connected as node 7"
+REFUSED = "2026-11-22 13:00:09,123 WARNING client.gateway.activation: P402 the coordinator refuses this site"
+
+
+@pytest.fixture(scope="module")
+def kits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_federation(tmp_path_factory.mktemp("north"), FEDERATION)
+
+
+@pytest.fixture
+def site(tmp_path: Path, kits: Path) -> Iterator[Path]:
+    """A site whose processes have been started: each says one line and waits."""
+    shutil.copytree(kits / "moema", tmp_path / "kit")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "site.toml").write_text('[site]\nname = "moema"\n[data]\nfolder = "data"\n')
+    services = started(tmp_path)
+    yield tmp_path
+    services.stop(services.known())
+
+
+def started(folder: Path) -> Services:
+    services = services_of(load_site(folder / "site.toml"))
+    services.start([said(folder, name, CONNECTED if name == "gateway" else f"{name} here") for name in NAMES])
+    place = {"kit": str(folder / "kit"), "socket": str(folder / "s")}
+    (services.folder / PLACES).write_text(json.dumps(place))
+    return services
+
+
+def said(folder: Path, name: str, words: str) -> Service:
+    log = services_of(load_site(folder / "site.toml")).log(name)
+    before = log.stat().st_size if log.exists() else 0
+    command = (sys.executable, "-c", SAYS, words, str(folder / f"{name}.more"))
+    return Service(name, command, lambda: log.stat().st_size > before)
+
+
+@pytest.fixture
+def front(tmp_path: Path, kits: Path) -> Iterator[None]:
+    """The coordinator's own front, without a SuperLink behind it."""
+    try:
+        nginx()
+    except FedFundusError:
+        pytest.skip("nginx is not installed: NOT tested")
+    services, file = Services(tmp_path / "front"), kits / "coordinator" / "front" / "nginx.conf"
+    services.start([proxy_service("front", file, tmp_path / "front" / "state", "127.0.0.1", FRONT)])
+    yield
+    services.stop(services.known())
+
+
+def stands(folder: Path) -> dict[str, Any]:
+    return standing(*open_site(folder / "site.toml"))
+
+
+def numbers(folder: Path) -> list[str]:
+    return [problem["number"] for problem in stands(folder)["problems"]]
+
+
+def test_with_all_three_and_a_coordinator_nothing_is_wrong(site: Path, front: None) -> None:
+    found = stands(site)
+    assert found["problems"] == []
+    assert found["coordinator"]["reached"] == f"127.0.0.1:{FRONT}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_process_that_has_ended_is_a_problem_with_its_last_words(
+    site: Path, front: None, name: str
+) -> None:
+    process = services_of(load_site(site / "site.toml")).running(name)
+    assert process is not None
+    process.kill()
+    process.wait()
+    problem, *others = stands(site)["problems"]
+    assert (problem["number"], others) == ("P306", [])
+    assert f"the {name} does not run" in problem["problem"]
+    assert ("connected as node 7" if name == "gateway" else f"{name} here") in problem["where"]
+    assert f"fedfundus-site logs {name}" in problem["fix"]
+
+
+def test_an_expired_certificate_is_a_problem(site: Path, tmp_path: Path) -> None:
+    ago = datetime.now(UTC).replace(microsecond=0) - timedelta(days=100)
+    shutil.rmtree(site / "kit")
+    shutil.copytree(make_federation(tmp_path / "before", FEDERATION, ago) / "moema", site / "kit")
+    (problem,) = stands(site)["problems"]
+    assert (problem["number"], "expired" in problem["problem"], "renewal" in problem["fix"]) == (
+        "P204",
+        True,
+        True,
+    )
+
+
+def test_an_unreachable_coordinator_is_a_problem_with_what_was_tried(site: Path) -> None:
+    found = stands(site)
+    (problem,) = found["problems"]
+    assert problem["number"] == "P401"
+    assert f"tried TCP to 127.0.0.1 port {FRONT}: connection refused" in problem["problem"]
+    assert problem["where"] == f"127.0.0.1:{FRONT}"
+    assert found["coordinator"]["problem"].startswith("P401")
+
+
+def test_a_gateway_is_connected_when_it_says_so_and_as_long(site: Path, front: None) -> None:
+    more, services = site / "gateway.more", services_of(load_site(site / "site.toml"))
+    log = services.log("gateway")
+
+    def adds(text: str) -> None:
+        with more.open("a") as stream:
+            stream.write(text + "\n")
+        while text not in log.read_text():
+            pass
+
+    adds(
+        "\n".join(
+            f"2026-11-22 13:00:01,123 INFO client.gateway.loop: answered train {n}" for n in range(2000)
+        )
+    )
+    assert numbers(site) == []  # it said so long ago
+    adds(REFUSED)
+    (problem,) = stands(site)["problems"]
+    assert problem["number"] == "P404"
+    assert "P402 the coordinator refuses this site" in problem["where"]
+    adds(CONNECTED)
+    assert numbers(site) == []
+
+
+def test_what_an_earlier_gateway_said_does_not_count(site: Path, front: None) -> None:
+    services = services_of(load_site(site / "site.toml"))
+    services.stop(["gateway"])
+    services.start([said(site, "gateway", "gateway of moema to 127.0.0.1")])
+    (problem,) = stands(site)["problems"]
+    assert (problem["number"], "gateway of moema" in problem["where"]) == ("P404", True)
+    with pytest.raises(DeployError, match="P404") as error:
+        await_connected(services, 0.5)
+    assert "its last words: gateway of moema" in error.value.where
+    (site / "gateway.more").write_text(CONNECTED)
+    await_connected(services, 60.0)
+    services.stop(["gateway"])
+    with pytest.raises(DeployError) as error:
+        await_connected(services, 60.0)
+    assert error.value.code is Code.ENDED
+
+
+@pytest.fixture
+def operator(site: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    def run(command: str, *given: object) -> tuple[int, str, str]:
+        line = ["fedfundus-site", command, *map(str, given), "--config", str(site / "site.toml")]
+        monkeypatch.setattr(sys, "argv", line)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_status_prints_each_problem_with_its_fix_and_exits_with_3(
+    operator: Callable[..., Any], site: Path
+) -> None:
+    services_of(load_site(site / "site.toml")).stop(["proxy"])
+    code, told, _ = operator("status")
+    assert code == looking.BROKEN
+    for words in (
+        "PROBLEM P307 this site's worker cannot be reached",
+        "PROBLEM P306 the proxy does not run",
+        "PROBLEM P401 the coordinator cannot be reached",
+        f"where: {site / 's'}",
+        "fix: fedfundus-site start",
+    ):
+        assert words in told
+    code, told, _ = operator("status", "--json")
+    document = json.loads(told)
+    assert (code, [problem["number"] for problem in document["problems"]]) == (3, ["P307", "P306", "P401"])
+    assert all(problem["fix"] for problem in document["problems"])
+
+
+def test_what_status_finds_decides_its_exit_code() -> None:
+    package = "ab" * 32
+    ready: dict[str, Any] = {
+        "worker": {"problem": "", "package": package},
+        "federation": {"name": "north"},
+        "package": {"sha256": package, "approved": "2026-11-22"},
+        "plans": [],
+        "certificate": {"days_left": 28},
+        "problems": [],
+    }
+    assert looking.exit_code(ready) == looking.READY
+    assert looking.exit_code(ready | {"certificate": {"days_left": 27}}) == looking.WAITS
+    assert looking.exit_code(ready | {"problems": [{"number": "P306"}]}) == looking.BROKEN
+
+
+def test_another_kit_than_the_one_that_runs_is_refused_and_nothing_is_changed(
+    operator: Callable[..., Any], site: Path, front: None
+) -> None:
+    shutil.copytree(site / "kit", site / "other")
+    config = load_site(site / "site.toml")
+    before = {name: services_of(config).running(name) for name in NAMES}
+    code, _, told = operator("start", "gateway", "--kit", site / "other")
+    assert (code, "P308 the gateway that runs was started with another kit" in told) == (3, True)
+    assert "stop gateway first" in told
+    services_of(config).stop(["gateway"])
+    code, _, told = operator("start", "gateway", "--kit", site / "other")  # proxy and worker have the old one
+    assert (code, "P308 the worker that runs" in told) == (3, True)
+    assert services_of(config).running("gateway") is None
+    assert {name: services_of(config).running(name) for name in NAMES} == before | {"gateway": None}
+    kept = places(config)
+    assert kept is not None
+    assert kept.kit == site / "kit"
