@@ -16,9 +16,10 @@ from deploy.services.services import Services
 WAIT_SECONDS = 30.0  # for a gateway that was just started
 _LOOK = 0.2
 _TAIL = 2**16  # bytes of its log that are looked at first
-_CONNECTED = re.compile(
-    rb"connected as node|SuperNode ID: "
-)  # our loop's words, and those of Flower's SuperNode
+_CONNECTED = re.compile(  # our loop's words, and those of Flower's SuperNode
+    rb"client\.gateway\.loop: (connected as node|received|answered) |SuperNode ID: "
+)
+_BEGUN = b"gateway of "  # its first words
 _NOT_TAKEN = b" WARNING client.gateway.activation: "
 
 
@@ -67,28 +68,34 @@ def last_line(services: Services, name: str, since: int = 0) -> str:
 
 
 def _last_word(services: Services, since: int) -> str | None:
-    """What the gateway said of its connection last; None where that is that it has one."""
+    """What the gateway said of its connection last; None where that is that it has one, or where its log was cut."""
     tail = _tail(services, GATEWAY, since)
     connected = max((found.start() for found in _CONNECTED.finditer(tail)), default=-1)
     trouble = tail.rfind(_NOT_TAKEN)
     if trouble > connected:
         return tail[trouble + len(_NOT_TAKEN) :].partition(b"\n")[0].decode("utf-8", "replace")[:300]
-    if connected >= 0 or _ever_connected(services, since):
+    if connected >= 0 or not _silent_from_the_first(services, since):
         return None
     return last_line(services, GATEWAY, since)
 
 
-def _ever_connected(services: Services, since: int) -> bool:
-    """Long ago: a gateway that has been answering for weeks said so at the beginning of a long log."""
+def _silent_from_the_first(services: Services, since: int) -> bool:
+    """Whether its whole log is there, and never says that it is connected: then it never was. Said again each hour."""
+    began = False
     with services.log(GATEWAY).open("rb") as stream:
         stream.seek(since)
-        return any(_CONNECTED.search(line) for line in stream)
+        for line in stream:
+            began = began or _BEGUN in line
+            if _CONNECTED.search(line):
+                return False
+    return began
 
 
 def _tail(services: Services, name: str, since: int) -> bytes:
     try:
         with services.log(name).open("rb") as stream:
-            stream.seek(max(since, stream.seek(0, 2) - _TAIL))
+            size = stream.seek(0, 2)
+            stream.seek(max(since if since <= size else 0, size - _TAIL))  # beyond the end: it was rotated
             return stream.read()
     except OSError:
         return b""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -162,6 +164,16 @@ def test_a_gateway_is_connected_when_it_says_so_and_as_long(site: Path, front: N
     assert "P402 the coordinator refuses this site" in problem["where"]
     adds(CONNECTED)
     assert numbers(site) == []
+
+
+def test_a_log_that_was_cut_since_is_no_problem_until_it_says_one(site: Path, front: None) -> None:
+    log = services_of(load_site(site / "site.toml")).log("gateway")
+    os.truncate(log, 0)  # as logrotate does with copytruncate
+    assert numbers(site) == []
+    (site / "gateway.more").write_text(REFUSED)
+    until = time.monotonic() + 10
+    while numbers(site) != ["P404"]:
+        assert time.monotonic() < until
 
 
 def test_what_an_earlier_gateway_said_does_not_count(site: Path, front: None) -> None:
