@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from server.errors import CoordinatorError
-from server.handshake import Roster, Terms, admit, ask_all
+from server.handshake import Roster, Terms, admit, ask_all, name_of
 from server.sites import SiteFailure, Sites
 from server.store import RunFolder
 from shared_model.config.federation import FederationConfig
@@ -45,7 +45,7 @@ class Admission:
         if isinstance(answer, SiteFailure):
             self.turned_away.add(address)
             return
-        self._forget_gone(str(answer.fields.get("site")), there)
+        self._forget_gone(name_of(address, answer.fields), there)
         try:
             name = admit(self.roster, address, answer, self.terms)
         except CoordinatorError as error:

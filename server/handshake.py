@@ -18,6 +18,7 @@ from server.sites import Question, SiteFailure, Sites, Waiting
 from shared_model.config.federation import FederationConfig
 from shared_model.exchange import Payload
 from shared_model.exchange.fixed_point import LARGEST_WEIGHT
+from shared_model.printable import NAME, printable
 from shared_model.statistics import FederationStatistics, summarise
 from shared_model.version import PACKAGE_VERSION
 
@@ -94,7 +95,7 @@ def join(
 def admit(roster: Roster, address: str, answer: Payload, terms: Terms) -> str:
     """Take a site into the roster; its name. Raises CoordinatorError where it may not come in."""
     fields = answer.fields
-    name = str(fields.get("site", address))
+    name = name_of(address, fields)
     terms.require(name, fields)
     if name in roster.names.values():
         raise CoordinatorError(
@@ -105,8 +106,13 @@ def admit(roster: Roster, address: str, answer: Payload, terms: Terms) -> str:
         )
     examples = _registered(name, fields.get("examples"))
     roster.names[address], roster.examples[address] = name, examples
-    roster.packages[address] = str(fields.get("package", fields["version"]))
+    roster.packages[address] = printable(str(fields.get("package", fields["version"])), NAME)
     return name
+
+
+def name_of(address: str, fields: Mapping[str, Any]) -> str:
+    """What a site calls itself, fit to be stored and shown; its address where it says nothing."""
+    return printable(str(fields.get("site", address)), NAME)
 
 
 def _require_trainable(roster: Roster, quorum: int) -> None:

@@ -17,6 +17,7 @@ from shared_model.errors import DataError
 from shared_model.exchange import Payload
 from shared_model.exchange.message_id import MESSAGE_ID, message_id
 from shared_model.exchange.packed import opened, packed
+from shared_model.printable import NAME, printable
 from shared_model.run_plan import PLAN, SIGNED_PLAN, SignedPlan
 
 PLAN_FILE = "plan.json"  # in the run's folder
@@ -66,7 +67,10 @@ class PlannedSites:
         except ValueError as error:
             return SiteFailure(f"sent {error}")
         identity = message_id(found)
-        about: dict[str, Any] = {"question": question, "site": str(found.fields.get("site", ""))[:100]}
+        about: dict[str, Any] = {
+            "question": question,
+            "site": printable(str(found.fields.get("site", "")), NAME),
+        }
         number = found.fields.get("round")
         if isinstance(number, int):
             about["round"] = number

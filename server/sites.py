@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared_model.exchange import Payload
+from shared_model.printable import printable
 from shared_model.run_plan import Question
 
 __all__ = ["Question", "SiteFailure", "Sites", "Waiting"]
@@ -14,9 +15,12 @@ __all__ = ["Question", "SiteFailure", "Sites", "Waiting"]
 
 @dataclass(frozen=True)
 class SiteFailure:
-    """A site that did not answer; the reason carries no text of the site's own."""
+    """A site that did not answer, and why: in our words, or the sentence that its own worker sent, fit to be shown."""
 
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", printable(self.reason))
 
 
 @dataclass(frozen=True)

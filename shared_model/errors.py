@@ -6,6 +6,8 @@ message and exits with its code; no traceback is shown for a user's mistake.
 
 from __future__ import annotations
 
+from shared_model.printable import visible
+
 
 class FedFundusError(Exception):
     """A mistake in what the user gave, or a limit of the machine.
@@ -19,8 +21,8 @@ class FedFundusError(Exception):
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         super().__init__(what)
-        self.what = what
-        self.where = where
+        self.what = visible(what)  # it may repeat what somebody else sent
+        self.where = visible(where)
         self.fix = fix
 
     def __str__(self) -> str:

@@ -41,10 +41,10 @@ class UpdateGuard:
     def header_problem(self, address: str, update: Payload, number: int) -> str | None:
         """Why this update may not be used whatever its tensors are, or None."""
         if update.fields.get("round") != number:
-            return f"answers round {update.fields.get('round')!r}, not {number}"
+            return f"answers round {update.fields.get('round')!r:.40}, not {number}"
         examples = update.fields.get("examples")
         if not isinstance(examples, int) or examples < 1 or examples != self.registered.get(address):
-            return f"counts {examples!r} examples, registered were {self.registered.get(address)}"
+            return f"counts {examples!r:.40} examples, registered were {self.registered.get(address)}"
         return None
 
     def _norm_problem(self, address: str, update: Payload, base: Base) -> str | None:
