@@ -3,6 +3,8 @@
 Three questions, the messages and the pooling that a simulation's figures are made of too (simulations.judgement):
 losses at a grid of temperatures, histograms of the calibrated scores, and figures on test patients. A site that does
 not answer one of them, or answers what cannot be read, is left out of that one by name; nothing is guessed for it.
+What was fitted to the first answers is kept before the second question: a site tells its scores once, under one
+calibration, so that a judgement that was broken off has to go on with the same.
 """
 
 from __future__ import annotations
@@ -23,9 +25,13 @@ from shared_model.config import Config
 from shared_model.errors import DataError
 from shared_model.evaluation import ScoresAnswer, SiteFigures, TemperatureAnswer
 from shared_model.exchange import Payload
+from shared_model.exchange.message_id import message_id
 from shared_model.run_plan import Question
 
-JUDGEMENT = "evaluation.json"  # in the run's folder
+JUDGEMENT, BEGUN = (
+    "evaluation.json",
+    "evaluation-begun.json",
+)  # in the run's folder; the latter until there is the first
 _READ: Mapping[Question, Callable[[Mapping[str, Any]], Any]] = {
     "temperature": TemperatureAnswer.from_dict,
     "scores": ScoresAnswer.from_dict,
@@ -62,6 +68,7 @@ def judge(sites: Sites, roster: Roster, config: Config, folder: RunFolder) -> di
     """Ask about the run's last weights and write evaluation.json: `calibration`, `pooled`, `left_out`.
 
     Sites that are suspended are not asked. Every other one is asked once; whoever has answered answers the same again.
+    Broken off after the temperatures were fitted and begun again, it goes on with these.
     """
     away = set(folder.suspended()) - set(folder.readmitted())
     request = Payload(
@@ -73,7 +80,7 @@ def judge(sites: Sites, roster: Roster, config: Config, folder: RunFolder) -> di
     )
     addresses = [address for address, name in roster.names.items() if name not in away]
     asking = _Asking(sites, roster, config, request, addresses)
-    calibration = fit_temperature(asking.answers("temperature").values())
+    calibration = _fitted(asking, folder)
     scores = asking.answers("scores", calibration=calibration.to_dict())
     calibration = fit_points(calibration, scores.values())
     document = {
@@ -82,8 +89,26 @@ def judge(sites: Sites, roster: Roster, config: Config, folder: RunFolder) -> di
         "left_out": asking.left_out,
     }
     folder.save_json(JUDGEMENT, document)
+    (folder.path / BEGUN).unlink(missing_ok=True)
     folder.event("judged", left_out=asking.left_out)
     return document
+
+
+def _fitted(asking: _Asking, folder: RunFolder) -> Calibration:
+    """The temperatures: those that a judgement of the same weights had fitted when it was broken off, else new ones."""
+    model = message_id(asking.request)
+    if (folder.path / BEGUN).is_file():
+        begun = folder.load_json(BEGUN)
+        if begun["model"] == model:
+            asking.left_out |= begun["left_out"]
+            return Calibration.from_dict(begun["calibration"])
+    told = asking.answers("temperature")
+    calibration = fit_temperature(told.values())
+    if told:
+        folder.save_json(
+            BEGUN, {"model": model, "calibration": calibration.to_dict(), "left_out": asking.left_out}
+        )
+    return calibration
 
 
 def judged(folder: RunFolder) -> dict[str, Any] | None:

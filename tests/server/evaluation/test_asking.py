@@ -34,6 +34,7 @@ class Finished:
     def __init__(self, root: Path, sites: list[str], broken: Mapping[str, Any] | None = None) -> None:
         self.root, self.sites, self.broken = root, sites, broken or {}
         self.asked: list[tuple[str, str]] = []
+        self.breaks_off_at = ""
 
     def addresses(self) -> list[str]:
         return [f"address of {site}" for site in self.sites]
@@ -43,6 +44,8 @@ class Finished:
     ) -> Iterator[tuple[str, Payload | SiteFailure]]:
         for address, request in sorted(payloads.items(), reverse=True):
             site = address.removeprefix("address of ")
+            if question == self.breaks_off_at:
+                raise KeyboardInterrupt
             self.asked.append((site, question))
             if site in self.broken:
                 yield address, self.broken[site]
@@ -74,8 +77,11 @@ def finished(simulated: tuple[Config, Path], workspace: Any, tmp_path: Path) -> 
     folder.save_json("standardisation.json", model.standardisation.to_dict())
     names = sorted(prepared.sites)
 
-    def ask(broken: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], Finished]:
+    def ask(
+        broken: Mapping[str, Any] | None = None, breaks_off_at: str = ""
+    ) -> tuple[dict[str, Any], Finished]:
         sites = Finished(root, names, broken)
+        sites.breaks_off_at = breaks_off_at
         roster = Roster(dict(zip(sites.addresses(), names, strict=True)), dict.fromkeys(sites.addresses(), 9))
         found = judge(sites, roster, config, folder)
         assert judged(folder) == json.loads(json.dumps(found))
@@ -98,6 +104,31 @@ def test_a_federation_ends_in_the_table_and_calibration_of_its_simulation(
     assert [question for _, question in sites.asked] == [
         question for question in ("temperature", "scores", "site_figures") for _ in sites.sites
     ]
+
+
+@pytest.mark.parametrize("at", ["scores", "site_figures"])
+def test_a_judgement_that_was_broken_off_goes_on_with_the_temperatures_it_had_fitted(
+    at: str, finished: Callable[..., Any]
+) -> None:
+    whole, sites = finished()
+    with pytest.raises(KeyboardInterrupt):
+        finished(breaks_off_at=at)
+    first = sites.sites[0]
+    resumed, asked = finished({first: SiteFailure("is not connected")})
+    assert resumed["calibration"]["temperature"] == whole["calibration"]["temperature"]
+    assert "temperature" not in [question for _, question in asked.asked]
+    assert set(resumed["left_out"]) == {"scores", "site_figures"}
+    again, asked = finished({first: SiteFailure("is not connected")})  # the one before is finished: all anew
+    assert set(again["left_out"]) == {"temperature", "scores", "site_figures"}
+
+
+def test_temperatures_of_other_weights_are_not_taken_up(finished: Callable[..., Any], tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        finished(breaks_off_at="scores")
+    folder = RunFolder(tmp_path / "run")
+    folder.save_weights("last", {name: 0.5 * array for name, array in folder.load_weights("last").items()})
+    _, asked = finished()
+    assert "temperature" in [question for _, question in asked.asked]
 
 
 @pytest.mark.parametrize(
