@@ -15,8 +15,8 @@ DEFAULT = Path(__file__).parents[2] / "runs" / "faults.jsonl"
 class Row:
     """group: which table. event: what was done. happened: what followed. rounds_lost: complete rounds that were lost.
 
-    seconds: from the fault to the completion of the round that it hit, a restart of processes included; None where
-    the run ends by it.
+    seconds: what Runs.recovered gives, which is the one definition of it; None where the run ends by the fault, or
+    nothing was at fault.
     """
 
     group: str

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,14 @@ def wait_until(
     while not true():
         assert time.monotonic() < until, f"waited in vain for {what}\n{log()}"
         time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """When something was done to a run, and how many of its rounds were complete then."""
+
+    at: float
+    complete: int
 
 
 class Runs:
@@ -79,6 +88,18 @@ class Runs:
         wait_until(
             lambda: self.row(run).complete >= rounds, f"round {rounds}", seconds, lambda: self.everything(run)
         )
+
+    def fault(self, run: str) -> Fault:
+        """Now."""
+        return Fault(time.monotonic(), self.row(run).complete)
+
+    def recovered(self, run: str, fault: Fault, seconds: float = PATIENCE, *, hit: int = 0) -> float:
+        """Seconds from the fault until the round that it hit and the next one were complete, all restarts included.
+
+        hit: that round, where it is known; otherwise the one that was under way.
+        """
+        self.complete(run, (hit or fault.complete + 1) + 1, seconds)
+        return time.monotonic() - fault.at
 
     def ended(self, run: str, seconds: float = PATIENCE) -> RunRow:
         wait_until(

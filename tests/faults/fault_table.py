@@ -1,6 +1,6 @@
 """docs/faults.md out of what the tests recorded: `python tests/faults/fault_table.py` (after `make faults`).
 
-Nothing in the tables is written by hand; an event that no test has recorded is not in them.
+Nothing in the tables is written by hand; an event that the tests have and the record has not is named as missing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))
+sys.path.insert(0, str(HERE.parent / "client"))
+sys.path.insert(0, str(HERE))
 
 from fault_record import Row, place, recorded
 
@@ -24,6 +27,14 @@ TITLES = {
 }
 
 
+def expected() -> list[str]:
+    """The events that are one each of a list in the tests."""
+    from test_kills_over_flower import KILLS, killed
+    from test_sites_that_misbehave import REASONS, misbehaves
+
+    return [killed(who, where) for who, where in KILLS] + [misbehaves(kind) for kind in REASONS]
+
+
 def table(rows: list[Row]) -> str:
     lines = ["| event | what happened | rounds lost | recovered after |", "|---|---|---|---|"]
     for row in rows:
@@ -35,6 +46,8 @@ def table(rows: list[Row]) -> str:
 def document(rows: list[Row], when: datetime, note: str = "") -> str:
     """note: what there is to say of this recording."""
     parts = [f"Recorded up to {when:%Y-%m-%d}. {note}".strip() + "\n"]
+    if missing := [event for event in expected() if event not in {row.event for row in rows}]:
+        parts.append(f"**Not recorded, so not in the tables:** {'; '.join(missing)}.\n")
     for group, title in TITLES.items():
         own = [row for row in rows if row.group == group]
         if own:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +26,11 @@ ROUNDS = 4 * len(KILLS)  # some go by between two kills
 LATE = 400.0  # seconds, within which a round must have been completed
 
 
+def killed(who: str, where: str) -> str:
+    """The event, as docs/faults.md has it."""
+    return f"{who} killed while {WORDS[where]}"
+
+
 @pytest.fixture(scope="module")
 def run(federation: Deployment, small_config: Callable[..., Config]) -> str:
     limits = ("federation.quorum=3", "federation.grace=600", "federation.silence=1200")
@@ -43,15 +47,13 @@ def test_a_round_is_completed_whoever_is_killed(
 ) -> None:
     federation.complete(run, 1)
     with federation.held(WHERE[where], where):
-        killed = time.monotonic()
-        complete = federation.row(run).complete
+        fault = federation.fault(run)
         _kill(federation, who)
     said = _restart(federation, who, run)
-    lost = complete - federation.row(run).complete
-    federation.complete(run, complete + 2, LATE)  # the round that was hit, and one that began after it
-    took = time.monotonic() - killed
+    lost = fault.complete - federation.row(run).complete
+    took = federation.recovered(run, fault, LATE)
     assert lost <= 0
-    recorder("kill", f"{who} killed while {WORDS[where]}", said, max(0, lost), took)
+    recorder("kill", killed(who, where), said, max(0, lost), took)
 
 
 def _kill(federation: Deployment, who: str) -> None:

@@ -50,33 +50,33 @@ def test_a_full_disk_at_a_site_costs_its_rounds_alone(
         return int(federation.store.database.rows(query, run)[0]["last"] or 0)
 
     worker = psutil.Process(federation.processes["moema.worker"].pid)
-    began = time.monotonic()
     with full(federation.state("moema"), lambda: worker) as how:
-        missed = last() + 1
+        missed, fault = last() + 1, federation.fault(run)
         wait_until(lambda: federation.row(run).complete > last() + 1, "rounds without it", 300)
+        took = federation.recovered(run, fault, 300)
+    room = time.monotonic()
     wait_until(lambda: last() > missed, "its return", 300, lambda: federation.everything(run))
     reason = federation.store.database.rows(
         "SELECT reason FROM quarantine WHERE run = ? AND site = 'moema' ORDER BY at DESC LIMIT 1", run
     )[0]["reason"]
-    said = f"{how}; left out with the reason '{reason}'; used again once there was room"
-    recorder("disk", "the disk of a site is full", said, 0, time.monotonic() - began)
+    again = time.monotonic() - room
+    said = f"{how}; left out with the reason '{reason}'; used again {again:.0f} s after there was room"
+    recorder("disk", "the disk of a site is full", said, 0, took)
 
 
 def test_a_full_disk_at_the_coordinator_ends_the_run_truthfully(
     federation: Deployment, run: str, recorder: Recorder
 ) -> None:
-    before = federation.row(run).complete
+    fault = federation.fault(run)
     with full(federation.store.folder, federation.server_app) as how:
         row = federation.ended(run, 300)
         status = federation.coordinator("status", run)
     assert row.state in ("failed", "interrupted")
     assert status.returncode == 3
     assert "Traceback" not in status.stderr
-    assert row.complete >= before
-    began = time.monotonic()
+    assert row.complete >= fault.complete
     federation.resume(run)
-    federation.complete(run, row.complete + 1)
-    took = time.monotonic() - began
+    took = federation.recovered(run, fault, hit=row.complete + 1)
     said = f"{how}; status says {row.state} (3); resumed by the operator once there was room"
     recorder("disk", "the disk of the coordinator is full", said, 0, took)
 
@@ -84,10 +84,9 @@ def test_a_full_disk_at_the_coordinator_ends_the_run_truthfully(
 def test_a_site_that_is_lost_for_good_is_not_waited_for(
     federation: Deployment, run: str, recorder: Recorder
 ) -> None:
-    complete, began = federation.row(run).complete, time.monotonic()
+    fault = federation.fault(run)
     lose(federation, "moema")
-    federation.complete(run, complete + 2, 200)  # the round under way may have had its update already
-    took = time.monotonic() - began
+    took = federation.recovered(run, fault, 200)
     began = time.monotonic()
     federation.complete(run, federation.row(run).complete + 5, 200)
     each = (time.monotonic() - began) / 5
@@ -111,12 +110,11 @@ def test_two_of_three_lost_waits_then_says_so(federation: Deployment, run: str, 
 
 
 def test_when_they_are_back_the_run_goes_on(federation: Deployment, run: str, recorder: Recorder) -> None:
-    complete, began = federation.row(run).complete, time.monotonic()
+    fault = federation.fault(run)  # of their return
     for process in [name for name in federation.all_names() if name.startswith(("moema.", "santos."))]:
         federation.start(process)
     federation.resume(run)
-    federation.complete(run, complete + 1)
-    took = time.monotonic() - began
+    took = federation.recovered(run, fault)
     recorder("lost", "both sites are back", "started again, resumed by the operator", 0, took)
 
 
