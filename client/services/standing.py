@@ -7,6 +7,7 @@ from typing import Any
 from client.approval.status import told
 from client.gateway.reaching import reach
 from client.services.connected import ended, require_connected
+from client.services.managed import ended_units
 from client.services.services import GATEWAY, NAMES, Places, expiry, places, services_of, usable
 from client.site.config import SiteConfig
 from client.site.state import SiteState
@@ -18,12 +19,12 @@ from shared_model.errors import FedFundusError
 def standing(config: SiteConfig, state: SiteState) -> dict[str, Any]:
     """processes: name -> its id, None where it does not run. certificate, coordinator: with what is wrong, if anything.
 
-    problems: all that keeps the site from answering, each as client.approval.status.told. Of them only where nothing
-    was ever started here: a service manager's processes are its own to show.
+    problems: all that keeps the site from answering, each as client.approval.status.told; nothing else where nothing
+    was ever started here, when systemd is asked for the processes of the kit's service files.
     """
     place = places(config)
     if place is None:
-        return {"problems": []}
+        return {"problems": [told(error) for error in ended_units()]}
     services = services_of(config)
     running = {name: services.running(name) for name in NAMES}
     found: dict[str, Any] = {

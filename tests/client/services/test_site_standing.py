@@ -149,8 +149,10 @@ def test_a_gateway_is_connected_when_it_says_so_and_as_long(site: Path, front: N
     def adds(text: str) -> None:
         with more.open("a") as stream:
             stream.write(text + "\n")
-        while text not in log.read_text():
-            pass
+        until = time.monotonic() + 60
+        while not log.read_text().endswith(text + "\n"):
+            assert time.monotonic() < until
+            time.sleep(0.02)
 
     adds(
         "\n".join(
@@ -191,6 +193,39 @@ def test_what_an_earlier_gateway_said_does_not_count(site: Path, front: None) ->
     with pytest.raises(DeployError) as error:
         await_connected(services, 60.0)
     assert error.value.code is Code.ENDED
+
+
+SYSTEMCTL = """#!/bin/sh
+case "$4" in
+fedfundus-proxy.service) echo LoadState=loaded; echo ActiveState={proxy};;
+fedfundus-gateway.service) echo LoadState={loaded}; echo ActiveState={gateway};;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("proxy", "loaded", "gateway", "ended"),
+    [
+        ("active", "loaded", "active", []),
+        ("active", "loaded", "failed", ["gateway"]),
+        ("activating", "loaded", "inactive", ["proxy", "gateway"]),  # again and again, with pauses between
+        ("active", "not-found", "inactive", []),
+    ],
+)
+def test_where_a_service_manager_has_them_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str, loaded: str, gateway: str, ended: list[str]
+) -> None:
+    """A stand-in for systemctl, which answers here only where systemd runs."""
+    program = tmp_path / "bin" / "systemctl"
+    program.parent.mkdir()
+    program.write_text(SYSTEMCTL.format(proxy=proxy, loaded=loaded, gateway=gateway))
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "site.toml").write_text('[site]\nname = "moema"\n[data]\nfolder = "data"\n')
+    problems = stands(tmp_path)["problems"]
+    assert [problem["where"] for problem in problems] == [f"fedfundus-{name}.service" for name in ended]
+    assert all(problem["number"] == "P306" and "journalctl -u" in problem["fix"] for problem in problems)
 
 
 @pytest.fixture
