@@ -201,8 +201,20 @@ class SiteWorker:
                 vault=self._state.vault,
                 private=self._private_rounds() if self._plan.privacy.enabled else None,
                 cache=self._cache(),
+                draws=self._draws(),
             )
         return self._worker
+
+    def _draws(self) -> int:
+        """0, but for a masked run: there a number of this site's and this run's own, which nobody else can make.
+
+        By the run's seed alone, two runs of the same configuration, one of them without a site, would differ by that
+        site's update and by nothing else.
+        """
+        if not self._plan.secure_aggregation.enabled:
+            return 0
+        secret = self._state.secret(f"draws of {self._federation}/{self._run}, seed {self._plan.seed}")
+        return int.from_bytes(secret[:8], "big") >> 1 | 1
 
     def _private_rounds(self) -> PrivateRounds:
         """Made once: what it stands on is registered, whoever is excluded later."""

@@ -54,8 +54,8 @@ class Worker:
     policy: what it answers and how small a count may be, by default the run's minimum and everything. answers:
     what it has told before, without which (in simulation) every question is answered anew. vault: seals what
     stays in `folder`. cache: of features of the model's frozen parts, by default in `folder` too. private: how it
-    trains where the run asks for differential privacy; without it such a run is refused. resumable: whether a round
-    may be asked again, even after a crash; a simulation begins anew.
+    trains where the run asks for differential privacy; without it such a run is refused. resumable: whether a round may
+    be asked again, even after a crash; a simulation begins anew. draws: seeds order and augmentation, 0 for the run's.
     """
 
     def __init__(
@@ -72,8 +72,10 @@ class Worker:
         private: PrivateRounds | None = None,
         cache: TrunkCache | None = None,
         resumable: bool = True,
+        draws: int = 0,
     ) -> None:
         self.site = site
+        self._draws = draws or config.seed
         self.config = config
         self._policy = policy or Policy(minimum_cell=config.data.minimum_cell)
         if self._policy.epsilon and answers is None:
@@ -262,7 +264,7 @@ class Worker:
             rows,
             training,
             site=self.site,
-            seed=self.config.seed,
+            seed=self._draws,
             first_step=(number - 1) * training.local_steps,
             learning_rate=learning_rate,
             moments=moments,
@@ -271,8 +273,7 @@ class Worker:
 
     def _shapes(self, objective: Objective) -> dict[str, tuple[int, ...]]:
         """Of what travels; the same as long as the run lasts."""
-        if self._shared is None:
-            self._shared = _shared_shapes(objective)
+        self._shared = self._shared or _shared_shapes(objective)
         return self._shared
 
     def _validate(self, objective: Objective, dataset: SiteDataset) -> Validation:
