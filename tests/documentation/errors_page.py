@@ -38,8 +38,8 @@ AT_A_SITE = (
 
 HEAD = """# Errors by number
 
-For every role. Written by `make errors-page` from the code's numbers and the pages that explain them; a test compares. A message has its number first, then where, then the fix: believe the message's own fix before this table's.
-Numbers stand for one thing each and are not used again. Messages without one are about a file or an option that was given; they name it. Exit codes: 2, what was given is wrong; 3, the machine, the network or a run refused; 4, stopped on request; 130, interrupted.
+For every role. Written by `make errors-page` from the code's numbers and their pages. A message has its number first, then where, then the fix: believe the message's own fix before this table's.
+Numbers are never used again. Messages without one are about a file or an option that was given; they name it. Exit codes: 2, what was given is wrong; 3, the machine, the network or a run refused; 4, stopped on request; 130, interrupted.
 
 | number | what | what to do |
 |---|---|---|
