@@ -70,6 +70,11 @@ def await_activation(kit: Callable[[], Connection], stop: threading.Event) -> Co
     return None
 
 
+def unauthorised(connection: Connection) -> bool:
+    """Whether SuperLink does not know the node, or does not believe its clock."""
+    return "(status 401)" in _tried(connection)
+
+
 def _tried(connection: Connection) -> str:
     """Activate the node and give it back; what stands in the way, nothing where it worked."""
     public = connection.key.public_key()

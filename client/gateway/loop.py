@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from flwr.supercore.run import RunNotRunningException
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_connection import http_request_response
 
-from client.gateway.activation import REPEATED, Connection, await_activation
+from client.gateway.activation import REPEATED, Connection, await_activation, unauthorised
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,13 @@ Answer = Callable[[Message], Message]
 def run_loop(kit: Callable[[], Connection], answer: Answer, stop: threading.Event) -> None:
     """Answer messages until `stop`. kit: where to, and with which key; read before each connection."""
     while (connection := await_activation(kit, stop)) is not None:
-        with suppress(RunNotRunningException):  # refused between the trial and Flower's own first request
+        try:
             _connected(connection, answer, stop)
+        except RunNotRunningException:
+            log.info("the front refused this site again at once")
+        except KeyboardInterrupt:  # a person's, or Flower's own: it interrupts its process at a 401
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN or not unauthorised(connection):
+                raise
         stop.wait(LONGEST)  # reached only after a refusal or an error, which Flower has logged: connect anew
 
 

@@ -6,6 +6,8 @@ import http.server
 import logging
 import shutil
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from base64 import b64decode
@@ -27,6 +29,7 @@ from client.gateway import activation, loop
 from client.gateway.activation import Connection, await_activation
 from client.gateway.kit import read_gateway_kit
 
+ROOT = Path(__file__).parents[3]
 ANSWERS = {
     "activate-node": ActivateNodeResponse(node_id=7),
     "deactivate-node": DeactivateNodeResponse(),
@@ -116,8 +119,8 @@ def running(connect: Callable[[], Connection], caplog: pytest.LogCaptureFixture)
     assert not thread.is_alive()
 
 
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -189,6 +192,33 @@ def test_pauses_grow_up_to_the_longest(
     assert waited[:3] == [2.0, 3.0, 4.5]
     assert waited == sorted(waited)
     assert waited[-1] == 60.0
+
+
+def test_a_gateway_whose_clock_was_off_for_a_while_lives_and_stops_when_it_is_told_to(
+    front: Front, kit: Path, tmp_path: Path
+) -> None:
+    """At a 401 Flower interrupts its own process, so that it has to be one of its own."""
+    log = tmp_path / "gateway.log"
+    place = ("--kit", str(kit), "--socket", str(tmp_path / "s"))
+    address = ("--superlink", f"127.0.0.1:{front.server.server_address[1]}")
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "client", "gateway", *place, *address],
+            cwd=ROOT,
+            stdout=stream,
+            stderr=stream,
+        )
+    try:
+        until(lambda: "connected as node 7" in log.read_text(), 60)
+        front.refuses = 401
+        until(lambda: "this machine's clock" in log.read_text(), 60)
+        front.refuses = 0
+        until(lambda: log.read_text().count("connected as node 7") == 2, 60)
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+    assert log.read_text().endswith("stopped\n")
 
 
 def test_how_a_gateway_stands_is_said_again_for_whoever_reads_a_log_that_was_rotated(
