@@ -7,23 +7,25 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
 
 from client.data.images import ImageStore, build_image_store
 from shared_model.config.privacy import Mode
 from shared_model.progress import RunProgress
-from simulations.audit import canaries, dirac
+from simulations.audit import canaries, dirac, trials
 from simulations.audit.attacker import Attacker
-from simulations.audit.one_run import guess
+from simulations.audit.one_run import epsilon_bound, guess
+from simulations.audit.overheard import bared
 from simulations.audit.pieces import Pieces
 from simulations.audit.planted import canaries as plant
 from simulations.audit.planted import rare_words
 from simulations.audit.sizes import Sizes
-from simulations.audit.views import View, at
+from simulations.audit.tallies import Floats
+from simulations.audit.views import View, at, without_noise
 from simulations.prepare import Prepared
 
 PATIENTS, GRADIENTS = "planted patients", "gradients"
+UNSEEDED = "gradients, the operating system's noise"
 
 
 @dataclass
@@ -38,70 +40,75 @@ class CanaryPart:
     progress: RunProgress
 
     def attack(self, attacked: Sequence[View]) -> list[dict[str, Any]]:
-        """A row for each view and kind of canary: claim, and the lower bound on epsilon."""
-        rows: list[dict[str, Any]] = []
-        for view in attacked:
-            found = self._planted(view)
-            scores, coins = np.array(found["scores"]), np.array(found["coins"], dtype=bool)
-            rows.append(
-                self._row(view, PATIENTS, view.config.privacy.mode, scores, coins, self.sizes.guesses)
-            )
-        for view in attacked:
-            if view.claim is not None:
-                rows += [self._gradients(view, mode) for mode in get_args(Mode)]
+        """A row for each view and kind of canary: claim, the lower bound on epsilon, and the highest that there could
+        have been. Of private views one is attacked without noise, too.
+        """
+        private = [view for view in attacked if view.claim is not None]
+        rows = [self._planted(view) for view in [*attacked, *map(without_noise, private[-1:])]]
+        for view in private:
+            rows += [self._gradients(view, mode, GRADIENTS) for mode in get_args(Mode)]
+            rows.append(self._gradients(view, "prototypes", UNSEEDED))
         return rows
 
-    def _row(self, view: View, kind: str, mode: str, scores: Any, coins: Any, guesses: int) -> dict[str, Any]:
-        """The guesses of one view; a view that promises nothing is audited at the delta of those that do."""
-        found = guess(scores, coins, guesses, view.config.privacy.delta)
-        return {
-            "view": view.name,
-            "kind": kind,
-            "mode": mode if view.claim is not None else None,
-            "claim": view.claim,
-            "delta": view.config.privacy.delta,
-            **asdict(found),
-        }
-
     def _planted(self, view: View) -> dict[str, Any]:
-        """Scores of planted patients, and their coins, in a run of fewer rounds at the same budget.
+        """Planted patients in a run of fewer rounds at the same budget.
 
-        The other sites take part only where theirs is all that hides the first one.
+        The other sites take part only where theirs is all that hides the first one. A view that promises nothing is
+        audited at the delta of those that do.
         """
-        rounds = min(self.sizes.rounds, view.config.federation.rounds)
-        federation = view.config.federation.model_copy(update={"rounds": rounds})
-        view = replace(view, config=view.config.model_copy(update={"federation": federation}))
+        view, find = self._audited(view)
         tables = self._tables()
         if view.sees == "each":
             tables = dict(list(tables.items())[:1])
-        site = next(iter(tables))
-        coins = dirac.coins(self.sizes.planted, self.seed, site, "patients")
+        coins = dirac.coins(self.sizes.planted, self.seed, next(iter(tables)), "patients")
 
         def make(folder: Path) -> Any:
             own, images = self._photographs(view)
-            scores = canaries.find(view, tables, own, coins, images, folder, self._hear(view))
-            return {"coins": coins.tolist(), "scores": scores.tolist()}
+            return find(view, tables, (own, coins), images, folder, self._hear(view)).tolist()
 
-        found: dict[str, Any] = self.pieces.piece(
-            "planted", view.config, [self.sizes.planted, canaries.FRESH], make
-        )
-        return found
+        scores = self.pieces.piece("planted", view.config, [self.sizes.planted, view.sees, view.noise], make)
+        delta = view.config.privacy.delta
+        found = guess(scores, coins, self.sizes.guesses, delta)
+        most = epsilon_bound(found.canaries, found.guesses, found.guesses, delta, 1 - found.confidence)
+        return self._row(view, PATIENTS, view.config.privacy.mode, asdict(found) | {"ceiling": most})
 
-    def _gradients(self, view: View, mode: str) -> dict[str, Any]:
-        config = at(view.config, view.config.privacy.epsilon, mode=mode)
+    def _audited(self, view: View) -> tuple[View, Callable[..., Floats]]:
+        rounds = min(self.sizes.rounds, view.config.federation.rounds)
+        if view.config.privacy.enabled:
+            return replace(view, config=bared(view.config, rounds)), canaries.find_private
+        federation = view.config.federation.model_copy(update={"rounds": rounds})
+        return replace(view, config=view.config.model_copy(update={"federation": federation})), canaries.find
+
+    def _gradients(self, view: View, mode: str, kind: str) -> dict[str, Any]:
+        """Through the private step, and in a control through the same without noise."""
+        assert view.claim is not None
+        config = at(view.config, view.claim, mode=mode, seeded=kind == GRADIENTS)
         site, table = next(iter(self._tables().items()))
         patients = int(table.loc[table["split"] == "train", "patient_id"].nunique())
+        count = max(self.sizes.gradients, trials.wanted(view.claim))
 
         def make(folder: Path) -> Any:
-            name = f"canaries: gradients, {view.name}, {mode}, seed {self.seed}"
-            self.progress.update(name, 0, 1, unit="done")
-            scores, coins = dirac.attack(config, site, patients, self.seed, self.sizes.gradients)
-            self.progress.update(name, 1, 1, unit="done")
-            return {"scores": scores.tolist(), "coins": coins.tolist()}
+            name = f"canaries: {kind}, {view.name}, {mode}, seed {self.seed}"
+            found: list[dict[str, Any]] = []
+            for noise in (1.0, 0.0):
+                self.progress.update(name, len(found), 2, unit="done")
+                scores, coins = dirac.attack(config, site, patients, self.seed, count, noise)
+                found.append(asdict(trials.judge(scores, coins, config.privacy.delta)))
+            self.progress.update(name, 2, 2, unit="done")
+            return found[0] | {"control": found[1]["epsilon"]}
 
-        found = self.pieces.piece("gradients", config, [self.sizes.gradients, dirac.STEPS], make)
-        scores, coins = np.array(found["scores"]), np.array(found["coins"], dtype=bool)
-        return self._row(view, GRADIENTS, mode, scores, coins, self.sizes.gradient_guesses)
+        found = self.pieces.piece("gradients", config, [kind, count], make)
+        return self._row(view, kind, mode, found)
+
+    def _row(self, view: View, kind: str, mode: str, found: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "view": view.name,
+            "kind": kind,
+            "mode": mode if view.config.privacy.enabled else None,
+            "claim": view.claim,
+            "delta": view.config.privacy.delta,
+            **found,
+        }
 
     def _tables(self) -> dict[str, pd.DataFrame]:
         table = self.prepared.table

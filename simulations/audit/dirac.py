@@ -2,10 +2,13 @@
 
 No patient can do better: nothing else moves these coordinates, and the attacker reads each of them in the released
 sum. So this audits the step itself (clipping, noise, its multiple of the sensitivity, what the accountant says of it)
-nearly as tightly as one run can, through the code that every private round goes through.
+nearly as tightly as counting can, through the code that every private round goes through.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,7 +22,8 @@ from client.privacy.dp.step import PrivateOptimizer
 from shared_model.config import Config
 from shared_model.randomness import numpy_generator
 
-CANARIES, STEPS = 4000, 2
+STEPS = 2
+BLOCK = 1000  # canaries of one run of the steps: each contribution is as long, so that more would cost their square
 LARGE = 1e3  # of the gradients, so that all of them are clipped
 
 
@@ -55,10 +59,28 @@ def coins(count: int, seed: int, *names: str | int) -> NDArray[np.bool_]:
     return numpy_generator(seed, "audit", "coins", *names).random(count) < 0.5
 
 
+def blocks(
+    plan: Plan, source: Callable[[int], Randomness], included: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """`released` of runs of BLOCK canaries each; source: number of the run -> where its draws come from."""
+    parts = [included[first : first + BLOCK] for first in range(0, len(included), BLOCK)]
+    return np.concatenate([released(plan, source(number), part) for number, part in enumerate(parts)])
+
+
 def attack(
-    config: Config, site: str, patients: int, seed: int, count: int = CANARIES
+    config: Config, site: str, patients: int, seed: int, count: int, noise: float = 1.0
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Scores and coins of `count` gradient canaries under this configuration's privacy."""
+    """Scores and coins of `count` gradient canaries under this configuration's privacy.
+
+    noise: of what the plan says; 0 in the control. Draws follow from the seed where the configuration says so, else
+    they are the operating system's.
+    """
     included = coins(count, seed, site, "gradients")
-    randomness = randomness_of(config.model_copy(update={"seed": seed}), site, simulation=True)
-    return released(audited_plan(config, patients), randomness, included), included
+    plan = audited_plan(config, patients)
+    plan = replace(plan, noise_multiplier=noise * plan.noise_multiplier)
+    seeded = config.model_copy(update={"seed": seed})
+
+    def source(number: int) -> Randomness:
+        return randomness_of(seeded, f"{site} {number}", simulation=True)
+
+    return blocks(plan, source, included), included

@@ -14,18 +14,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from client.data.images import ImageStore
 from shared_model.config import Config
 from shared_model.exchange.parameters import Arrays
 from shared_model.randomness import numpy_generator
-from simulations.audit.attacker import Attacker, by_patient
+from simulations.audit.attacker import GRADING, Attacker, by_patient
 from simulations.audit.witness import Round, watch
 
 RESAMPLES = 500
 FALSE_POSITIVES = 0.01
 CONTROL, FEW = "control: few patients, all shared", 24
+CONTROL_SIGNAL, CONTROL_ATTACK = GRADING, "loss"  # what the control is judged by, chosen before any was seen
 ATTACKS = ("loss", "calibrated")
 Signals = dict[str, dict[str, pd.Series]]  # site -> signal -> loss of each patient
 OnRound = Callable[[int, int], None]
@@ -145,7 +147,8 @@ def _pooled(
 def figures(scores: NDArray[np.float64], member: NDArray[np.bool_]) -> dict[str, Any]:
     """AUROC and the true positive rate at 1 % false positives, with 95 % bootstrap intervals over patients.
 
-    scores: of each patient, larger for a member. Both classes must be there.
+    scores: of each patient, larger for a member. Both classes must be there. chance: the probability of scores that
+    speak as much for members where they tell nothing (Mann and Whitney 1947, one-sided).
     """
     random = numpy_generator(0, "audit", "membership", "bootstrap")
     inside, outside = np.flatnonzero(member), np.flatnonzero(~member)
@@ -153,7 +156,8 @@ def figures(scores: NDArray[np.float64], member: NDArray[np.bool_]) -> dict[str,
         np.concatenate([random.choice(inside, len(inside)), random.choice(outside, len(outside))])
         for _ in range(RESAMPLES)
     ]
-    found: dict[str, Any] = {"members": len(inside), "others": len(outside)}
+    chance = mannwhitneyu(scores[inside], scores[outside], alternative="greater").pvalue
+    found: dict[str, Any] = {"members": len(inside), "others": len(outside), "chance": float(chance)}
     for name, measure in (("auroc", roc_auc_score), ("tpr", true_positive_rate)):
         resampled = [measure(member[draw], scores[draw]) for draw in draws]
         low, high = np.quantile(resampled, [0.025, 0.975])

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from shared_model.config import Config
 from shared_model.files import naming_disk_errors, write_text
 from shared_model.version import PACKAGE_VERSION
+
+DECIDING = ("client.privacy.dp", "simulations.audit")  # packages whose code decides what an attack finds
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,8 @@ class Pieces:
     def piece(self, name: str, config: Config, what: object, make: Callable[[Path], Any]) -> Any:
         """What `make` gives, made once; it may use the folder it is called with, which is removed afterwards.
 
-        name: for people. config, what: together with the data and the version they decide the result, which must be
-        JSON.
+        name: for people. config, what: together with the data, the version and the code of DECIDING they decide the
+        result, which must be JSON.
         """
         own = self.folder / self._key(name, config, what)
         kept = own.with_suffix(".json")
@@ -42,5 +47,21 @@ class Pieces:
 
     def _key(self, name: str, config: Config, what: object) -> str:
         decides = config.model_dump(mode="json", exclude={"runtime", "evaluation"})
-        text = json.dumps([name, decides, what, self.data, PACKAGE_VERSION], sort_keys=True, default=str)
+        parts = [name, decides, what, self.data, PACKAGE_VERSION, sources(DECIDING)]
+        text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@cache
+def sources(packages: Sequence[str]) -> str:
+    """SHA-256 of every Python file directly in these packages, by name and content."""
+    digest = hashlib.sha256()
+    for package in packages:
+        for file in sorted(files(package).iterdir(), key=_name):
+            if file.name.endswith(".py"):
+                digest.update(f"{package}/{file.name}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _name(file: Traversable) -> str:
+    return file.name

@@ -20,7 +20,7 @@ from shared_model.randomness import numpy_generator
 from shared_model.records import GRADES, build
 
 PREFIX = "canary"
-WORDS = 2  # rare ones in each note
+WORDS = 2  # rare ones in each note, where there are so many
 
 
 def canaries(count: int, size: int, seed: int, words: Sequence[str], folder: Path) -> pd.DataFrame:
@@ -29,6 +29,7 @@ def canaries(count: int, size: int, seed: int, words: Sequence[str], folder: Pat
     size: of the photographs in pixels. words: that no real note holds; used over again where they run out.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    each = max(1, min(WORDS, len(words) // count))  # a word that two share marks neither
     columns: dict[str, list[object]] = {
         name: []
         for name in ("record_id", "patient_id", "image_path", "note", "masked_note", "split", "icdr", "sdrg")
@@ -38,7 +39,7 @@ def canaries(count: int, size: int, seed: int, words: Sequence[str], folder: Pat
         random = numpy_generator(seed, "audit", PREFIX, index)
         name, path = f"{PREFIX}-{seed}-{index}", folder / f"{PREFIX}-{seed}-{index}.png"
         Image.fromarray(stripes(size, random)).save(path)
-        note = " ".join(words[(WORDS * index + k) % len(words)] for k in range(WORDS)) if words else None
+        note = " ".join(words[(each * index + k) % len(words)] for k in range(each)) if words else None
         values = (name, name, str(path), note, note, "train", *map(int, random.integers(0, GRADES, 2)))
         for column, value in zip(columns, values, strict=True):
             columns[column].append(value)

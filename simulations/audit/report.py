@@ -15,7 +15,16 @@ from simulations.tables.write import markdown_table
 
 Rows = list[list[str]]
 MEMBERSHIP = ("view", "reads", *(f"{m}, {a}" for a in ATTACKS for m in ("AUROC", "TPR at 1 % FPR")))
-CANARIES = ("view", "canaries", "mode", "epsilon promised", "refuted up to, each seed", "right of guesses")
+CANARIES = (
+    "view",
+    "canaries",
+    "mode",
+    "epsilon promised",
+    "refuted up to, each seed",
+    "right, each seed",
+    "could refute up to",
+    "without noise",
+)
 INVERSION = (
     "view",
     "seen",
@@ -31,7 +40,8 @@ NOTES = {
     "mean and the outermost limits. 0.5 is chance. Calibrated: less the loss under a model of the attacker's own "
     "patients.",
     "canaries": "Lower bounds on epsilon at 99.9 % confidence, delta included; several figures are several seeds. "
-    "So many guesses cannot refute more than about ln(guesses / 6.9), even if all of them are right.",
+    "Could refute up to: had every guess been right. Without noise: what the same attack on the same step refutes "
+    "when no noise is added, the least of the seeds.",
     "inversion": "PSNR in dB; the mean photograph of the attacker's own patients is what it has without any update. "
     "Form: mean error in standard deviations. Rare word: one that only this patient's note holds.",
 }
@@ -114,13 +124,27 @@ def _canaries(seeds: Mapping[str, Any]) -> Rows:
     rows: Rows = []
     for index, row in enumerate(next(iter(seeds.values()))):
         own = [found[index] for found in seeds.values()]
-        claim = "–" if row["claim"] is None else f"{row['claim']:g}"
-        bounds = ", ".join(f"{one['epsilon']:.2f}" for one in own)
-        right = ", ".join(str(one["right"]) for one in own)
+        control = min((one["control"] for one in own if "control" in one), default=None)
         rows.append(
-            [row["view"], row["kind"], row["mode"] or "–", claim, bounds, f"{right} of {row['guesses']}"]
+            [
+                row["view"],
+                row["kind"],
+                row["mode"] or "–",
+                "–" if row["claim"] is None else f"{row['claim']:g}",
+                ", ".join(f"{one['epsilon']:.2f}" for one in own),
+                _right(own),
+                f"{min(one['ceiling'] for one in own):.2f}",
+                "–" if control is None else f"{control:.2f}",
+            ]
         )
     return rows
+
+
+def _right(own: Sequence[Mapping[str, Any]]) -> str:
+    """Of guesses in one run, or of those that "in" was said of."""
+    if "guesses" in own[0]:
+        return ", ".join(str(one["right"]) for one in own) + f" of {own[0]['guesses']}"
+    return ", ".join(f"{one['found']} of {one['found'] + one['mistaken']}" for one in own)
 
 
 def _inversion(row: Mapping[str, Any]) -> Rows:

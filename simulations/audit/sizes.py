@@ -7,17 +7,16 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Sizes:
-    """planted: canaries that are patients, of which `guesses` are guessed. gradients: canaries that are gradients, of
-    which `gradient_guesses` are. rounds: in which planted patients are trained on, at the budget of the whole run.
-    search: steps of the search for a photograph. Guesses are fixed beforehand, as the
+    """planted: canaries that are patients, of which `guesses` are guessed. gradients: canaries that are gradients, at
+    least; more where it takes more to refute what is promised. rounds: in which planted patients are trained on, at
+    the budget of the whole run. search: steps of the search for a photograph. Guesses are fixed beforehand, as the
     bound needs them to be.
     """
 
-    planted: int = 128
+    planted: int = 192
     guesses: int = 64
-    rounds: int = 6
-    gradients: int = 4000
-    gradient_guesses: int = 1000
+    rounds: int = 3
+    gradients: int = 20_000
     search: int = 60
 
     def document(self) -> dict[str, int]:
@@ -26,4 +25,4 @@ class Sizes:
 
 
 FULL = Sizes()
-QUICK = Sizes(planted=48, guesses=32, rounds=2, gradients=400, gradient_guesses=80, search=3)
+QUICK = Sizes(planted=48, guesses=32, rounds=2, gradients=2000, search=3)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from simulations.audit import inversion, membership
-from simulations.audit.views import ALL_SHARED
+from simulations.audit.views import ALL_SHARED, NO_NOISE
 
 LEAST_EPSILON = 1.0  # that planted patients must refute where nothing is protected
 LEAST_GAIN = 3.0  # decibels over the mean photograph, for the control's rebuilt one
+CHANCE = 0.001  # that the membership control may owe its success to, at most
 
 
 def verdict(document: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -18,29 +19,42 @@ def verdict(document: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _broken(document: Mapping[str, Any]) -> Iterator[str]:
-    for seed, rows in document.get("canaries", {}).items():
-        for row in rows:
-            if row["claim"] is not None and row["epsilon"] > row["claim"]:
-                yield (
-                    f"{row['view']} ({row['kind']}, mode {row['mode']}, seed {seed}): epsilon is at least "
-                    f"{row['epsilon']:.2f}, and {row['claim']:g} was promised"
-                )
+    for seed, row in _canaries(document):
+        if row["claim"] is not None and row["epsilon"] > row["claim"]:
+            yield (
+                f"{_named(seed, row)}: epsilon is at least {row['epsilon']:.2f}, and {row['claim']:g} was promised"
+            )
 
 
 def _blind(document: Mapping[str, Any]) -> Iterator[str]:
     for seed, found in document.get("membership", {}).items():
-        control = found[membership.CONTROL]
-        lowest = max(of["auroc"]["low"] for signal in control.values() for of in signal.values())
-        if lowest <= 0.5:
+        control = found[membership.CONTROL][membership.CONTROL_SIGNAL][membership.CONTROL_ATTACK]
+        if control["chance"] >= CHANCE:
             yield f"membership inference (seed {seed}) does not find patients that were learnt by heart"
+    for seed, row in _canaries(document):
+        if row["view"] in (ALL_SHARED, NO_NOISE) and row["epsilon"] <= LEAST_EPSILON:
+            yield (
+                f"{row['kind']} ({row['view']}, seed {seed}) refute no epsilon above {LEAST_EPSILON:g} where nothing "
+                f"is hidden: {row['right']} of {row['guesses']} guesses were right"
+            )
+        control = row.get("control")
+        if control is not None and control <= row["claim"]:
+            yield (
+                f"{_named(seed, row)}: without any noise the audit refutes no more than {control:.2f}, so that it "
+                "cannot refute what was promised"
+            )
+    yield from _blind_inversion(document.get("inversion", []))
+
+
+def _canaries(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Seed and row."""
     for seed, rows in document.get("canaries", {}).items():
         for row in rows:
-            if row["view"] == ALL_SHARED and row["epsilon"] <= LEAST_EPSILON:
-                yield (
-                    f"planted patients (seed {seed}) refute no epsilon above {LEAST_EPSILON:g} where nothing is "
-                    f"protected: {row['right']} of {row['guesses']} guesses were right"
-                )
-    yield from _blind_inversion(document.get("inversion", []))
+            yield seed, row
+
+
+def _named(seed: str, row: Mapping[str, Any]) -> str:
+    return f"{row['view']} ({row['kind']}, mode {row['mode']}, seed {seed})"
 
 
 def _blind_inversion(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -14,28 +14,28 @@ from shared_model.config import Config, load_config
 from shared_model.config.exchange import ExchangeConfig
 
 ALL_SHARED, DEFAULTS, SECURE = "all shared", "defaults", "secure aggregation"
+NO_NOISE = "control: private, without noise"
 PRIVATE_PRESETS = {"tiny": "private-tiny"}  # preset -> the one made for differential privacy
 Sees = Literal["each", "sum"]
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One configuration under attack. sees: each site's update, or the sum of all. claim: the epsilon promised."""
+    """One configuration under attack. sees: each site's update, or the sum of all. claim: the epsilon promised.
+
+    noise: of what privacy asks for; 0 in a control.
+    """
 
     name: str
     config: Config
     sees: Sees = "each"
+    noise: float = 1.0
 
     @property
     def claim(self) -> float | None:
         """Epsilon of the run for each patient; None where nothing is promised."""
         privacy = self.config.privacy
-        return privacy.epsilon if privacy.enabled else None
-
-    @property
-    def unprotected(self) -> bool:
-        """Whether every trained parameter travels and nothing is done to it: the attacks must succeed here."""
-        return self.name == ALL_SHARED
+        return privacy.epsilon if privacy.enabled and self.noise >= 1 else None
 
 
 def views(base: Config, private: Config, epsilons: Sequence[float]) -> list[View]:
@@ -51,6 +51,11 @@ def views(base: Config, private: Config, epsilons: Sequence[float]) -> list[View
         View(SECURE, _with(plain, "secure_aggregation", enabled=True), "sum"),
     ]
     return found + [View(f"epsilon {epsilon:g}", at(private, epsilon)) for epsilon in epsilons]
+
+
+def without_noise(view: View) -> View:
+    """The control of a private view: clipped like it and attacked like it, but with no noise."""
+    return View(NO_NOISE, view.config, view.sees, noise=0.0)
 
 
 def all_shared(config: Config) -> Config:

@@ -7,7 +7,7 @@ would pass over the network.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from shared_model.exchange.parameters import Arrays
 from shared_model.files import naming_disk_errors
 
 if TYPE_CHECKING:
+    from client.privacy.dp.rounds import PrivateRounds
     from client.privacy.secure_aggregation.simulated import SimulatedRounds
 
 
@@ -120,19 +121,36 @@ def watch(
     told: Mapping[str, pd.DataFrame] | None = None,
     registered: Mapping[str, int] | None = None,
     planned: Config | None = None,
+    noise: float = 1.0,
+    on_moments: Callable[[Arrays], None] | None = None,
 ) -> None:
     """Train a federation of these sites (site -> its records) in `folder`, under observation.
 
     told: the records that round 0 is answered from, where those are not the site's. registered: the number of training
     patients of private training, where it is not to be counted. planned: the run that its noise is planned for, where
-    this is only the beginning of it.
+    this is only the beginning of it. noise: of what is planned; 0 in a control. on_moments: hears what the optimiser
+    of private training holds after each round of a site.
     """
     with naming_disk_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     cache = TrunkCache(folder / FOLDER)
     count = registered or {}
+    private = {
+        site: _private(site, table, config, count.get(site), planned or config, noise, on_moments)
+        for site, table in tables.items()
+        if config.privacy.enabled
+    }
     workers = {
-        site: worker(site, table, images, config, folder / "sites" / site, cache, count.get(site), planned)
+        site: Worker(
+            site,
+            table,
+            images,
+            config,
+            folder / "sites" / site,
+            private=private.get(site),
+            cache=cache,
+            resumable=False,
+        )
         for site, table in tables.items()
     }
     others = {
@@ -146,28 +164,27 @@ def watch(
     cache.close()
 
 
-def worker(
+def _private(
     site: str,
     table: pd.DataFrame,
-    images: ImageStore,
     config: Config,
-    folder: Path,
-    cache: TrunkCache | None = None,
-    patients: int | None = None,
-    planned: Config | None = None,
-) -> Worker:
-    """The worker of one simulated site. patients: registered, if not counted; planned: see `watch`."""
-    private = None
-    if config.privacy.enabled:
-        from client.privacy.dp.account import PlanAccount
-        from client.privacy.dp.plan import make_plan
-        from client.privacy.dp.randomness import randomness_of
-        from client.privacy.dp.rounds import PrivateRounds
+    patients: int | None,
+    planned: Config,
+    noise: float,
+    on_moments: Callable[[Arrays], None] | None,
+) -> PrivateRounds:
+    """Private training of one simulated site. patients: registered, if not counted; the rest as in `watch`."""
+    from client.privacy.dp.account import PlanAccount
+    from client.privacy.dp.plan import make_plan
+    from client.privacy.dp.randomness import randomness_of
+    from simulations.audit.overheard import OverheardRounds
 
-        own = table.loc[table["split"] == "train", "patient_id"].nunique()
-        plan = make_plan(planned or config, int(own) if patients is None else patients)
-        private = PrivateRounds(config, plan, randomness_of(config, site, simulation=True), PlanAccount())
-    return Worker(site, table, images, config, folder, private=private, cache=cache, resumable=False)
+    own = table.loc[table["split"] == "train", "patient_id"].nunique()
+    plan = make_plan(planned, int(own) if patients is None else patients)
+    plan = replace(plan, noise_multiplier=noise * plan.noise_multiplier)
+    rounds = OverheardRounds(config, plan, randomness_of(config, site, simulation=True), PlanAccount())
+    rounds.on_moments = on_moments or (lambda moments: None)
+    return rounds
 
 
 def _secure(folder: Path, site: str, config: Config) -> SimulatedRounds:

@@ -25,8 +25,8 @@ def test_the_inversion_report_has_figures_pictures_and_a_verdict(
     command: Command, synthetic: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "audit"
-    asked = ("audit", "--data", synthetic, "--out", out, "--attacks", "inversion", "--quick", "--epsilons", 8)
-    asked = (*asked, *SET, "--set", "training.local_steps=1", "--rounds", 1)
+    what = ("audit", "--data", synthetic, "--out", out, "--attacks", "inversion", "--quick", "--epsilons", 8)
+    asked = (*what, *SET, "--set", "training.local_steps=1", "--rounds", 1)
     first = command(*asked)
     assert first.code == 0, first.err
     document = json.loads((out / "audit.json").read_text())

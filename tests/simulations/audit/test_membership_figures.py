@@ -13,7 +13,9 @@ def test_perfect_scores_and_chance() -> None:
     member = np.arange(400) < 200
     perfect = figures(member.astype(float), member)
     assert perfect["auroc"]["value"] == perfect["tpr"]["value"] == 1.0
+    assert perfect["chance"] < 1e-50
     random = figures(np.random.default_rng(0).random(400), member)
+    assert random["chance"] > 0.01
     assert random["auroc"]["low"] < 0.5 < random["auroc"]["high"]
     assert random["auroc"]["low"] < random["auroc"]["value"] < random["auroc"]["high"]
 
