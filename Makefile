@@ -77,6 +77,7 @@ soak: $(READY) demo demo-seeds
 	$(BIN)/fedfundus-simulate poisoning --data runs/demo-data --out runs/poisoning
 	$(BIN)/python -m pytest tests/client/privacy/dp -m slow --privacy-cases 1000 -q
 	$(BIN)/python -m pytest tests/client/privacy/test_crashes.py -m slow --kills 100 -q
+	$(BIN)/fedfundus-simulate exchange-study --data runs/demo-data --seeds 3 --out runs/exchange-study
 	$(BIN)/fedfundus-simulate privacy-curve --data runs/demo-data --epsilons 1,3,8 --seeds 3 --out runs/privacy-curve
 	$(BIN)/fedfundus-simulate audit --data runs/demo-data --seeds 3 --out runs/audit
 	@test -d ../shared/data/idrid || { echo "skipped: the IDRiD photographs are not at ../shared/data/idrid"; exit 0; }; \
