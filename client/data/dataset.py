@@ -12,7 +12,7 @@ from torch import Tensor
 
 from client.cache.features import Features
 from client.data.images import ImageStore
-from client.training.augmentation import Augmentation
+from client.training.augmentation import Augmentation, Augmentations
 from shared_model.losses import Batch
 from shared_model.model import TextBatch, Tokenizer
 from shared_model.records import TASKS
@@ -104,7 +104,9 @@ class SiteDataset:
             yield list(ids)
 
     def batch(
-        self, rows: Sequence[int] | NDArray[np.int64], augmentation: Augmentation | None = None
+        self,
+        rows: Sequence[int] | NDArray[np.int64],
+        augmentation: Augmentation | Augmentations | None = None,
     ) -> Batch:
         """The tensors of these records, photographs augmented if asked: where the cache has drawn a number of versions
         of each, one of those by the augmentation's generator.
@@ -128,7 +130,7 @@ class SiteDataset:
         )
 
     def _image(
-        self, rows: Sequence[int] | NDArray[np.int64], augmentation: Augmentation | None
+        self, rows: Sequence[int] | NDArray[np.int64], augmentation: Augmentation | Augmentations | None
     ) -> tuple[Tensor, Tensor | None]:
         kept = self._features.images
         if kept is None:

@@ -25,6 +25,29 @@ class Augmentation:
         """(B, 3, S, S) in [0, 1] to the same shape and range."""
         return _Change.drawn(len(image), self.config, self.generator).of(image)
 
+    def choose(self, versions: int, photographs: int) -> list[int]:
+        """One of so many versions for each photograph, by `generator`."""
+        drawn: list[int] = torch.randint(versions, (photographs,), generator=self.generator).tolist()
+        return drawn
+
+
+class Augmentations:
+    """Several, each of its own part of a batch: the first of the first `counts[0]` photographs, and so on."""
+
+    def __init__(self, parts: Sequence[Augmentation], counts: Sequence[int]) -> None:
+        self._parts = parts
+        self._counts = counts
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """As Augmentation's, each part changed as it would be by itself."""
+        parts = zip(self._parts, torch.split(image, list(self._counts)), strict=True)
+        return torch.cat([augmentation(own) for augmentation, own in parts])
+
+    def choose(self, versions: int, photographs: int) -> list[int]:
+        """As Augmentation's; photographs: of all parts together."""
+        drawn = [part.choose(versions, count) for part, count in zip(self._parts, self._counts, strict=True)]
+        return [version for own in drawn for version in own]
+
 
 class DrawnAugmentations:
     """`count` versions of every photograph, drawn once: 0 is the photograph itself.
@@ -38,14 +61,9 @@ class DrawnAugmentations:
         self.count = count
         self.seed = seed
 
-    def choose(self, photographs: int, augmentation: Augmentation | None) -> list[int]:
+    def choose(self, photographs: int, augmentation: Augmentation | Augmentations | None) -> list[int]:
         """A version for each photograph of a step, by the step's generator; the photograph itself without one."""
-        if augmentation is None:
-            return [0] * photographs
-        drawn: list[int] = torch.randint(
-            self.count, (photographs,), generator=augmentation.generator
-        ).tolist()
-        return drawn
+        return [0] * photographs if augmentation is None else augmentation.choose(self.count, photographs)
 
     def __call__(self, image: Tensor, digests: Sequence[str], draws: Sequence[int]) -> Tensor:
         """Photographs (B, 3, S, S) in [0, 1] to these versions of them. digests: SHA-256 of their files.

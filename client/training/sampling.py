@@ -32,12 +32,20 @@ def modality_dropout(
     present: dict[str, Tensor], probability: float, step: int, seed: int, site: str
 ) -> dict[str, Tensor]:
     """Which modalities grading may read, (B,) bool each: dropped independently, at least one present one kept."""
+    return kept_modalities(present, modality_draws(len(present["image"]), step, seed, site), probability)
+
+
+def modality_draws(records: int, step: int, seed: int, site: str) -> Tensor:
+    """What decides over each modality of each record, (3, records) uniform in [0, 1)."""
     generator = torch_generator(seed, site, "modality-dropout", step)
-    batch = len(present["image"])
+    return torch.rand(len(MODALITIES), records, generator=generator)
+
+
+def kept_modalities(present: dict[str, Tensor], draw: Tensor, probability: float) -> dict[str, Tensor]:
+    """`modality_dropout` by these draws (3, B)."""
     here = torch.stack([present[name] for name in MODALITIES])  # (3, B)
-    draw = torch.rand(len(MODALITIES), batch, generator=generator)
     keep = draw >= probability
     none_left = ~(keep & here).any(dim=0)
     last = torch.where(here, draw, -1.0).argmax(dim=0)  # the present modality with the largest draw
-    keep[last, torch.arange(batch)] |= none_left
+    keep[last, torch.arange(draw.shape[1])] |= none_left
     return {name: keep[index] for index, name in enumerate(MODALITIES)}

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.training.augmentation import Augmentation
+from client.training.augmentation import Augmentation, Augmentations, DrawnAugmentations
 from shared_model.config.schema import AugmentationConfig
 from shared_model.randomness import torch_generator
 
@@ -66,3 +66,17 @@ def test_brightness_and_contrast_stay_within_their_bounds() -> None:
     wider = augment(image, contrast=0.1).std(dim=(1, 2, 3)) / image.std(dim=(1, 2, 3))
     assert 0.8999 <= float(wider.min()) < 0.92
     assert 1.08 < float(wider.max()) <= 1.1001
+
+
+def test_parts_of_a_batch_are_changed_as_each_would_be_by_itself() -> None:
+    config, counts = AugmentationConfig(), [2, 1, 3]
+    image = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def own() -> list[Augmentation]:
+        return [Augmentation(config, torch_generator(seed)) for seed in range(3)]
+
+    by_itself = [part(some) for part, some in zip(own(), torch.split(image, counts), strict=True)]
+    assert torch.equal(Augmentations(own(), counts)(image), torch.cat(by_itself))
+    drawn = DrawnAugmentations(config, 4, seed=0)
+    each = [drawn.choose(count, part) for part, count in zip(own(), counts, strict=True)]
+    assert drawn.choose(6, Augmentations(own(), counts)) == [version for own in each for version in own]
