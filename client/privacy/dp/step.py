@@ -20,6 +20,7 @@ from client.privacy.dp.plan import Plan
 from client.privacy.dp.randomness import Randomness
 
 GRID = 2**30  # cells in one clipping norm: finer than fp32 holds a gradient, and room for 2**33 contributions
+_MOST = 2**20  # contributions whose cells fp64, which holds whole numbers up to 2**53, adds up exactly
 _MARGIN = 1e-9  # of the clipping norm, for the rounding of its own measurement
 
 
@@ -43,8 +44,16 @@ class PrivateOptimizer(DPOptimizer):  # type: ignore[misc]
         self._randomness = randomness
         self._number = 0
         self._sizes = [parameter.numel() for parameter in self.params]
-        self._sum = self._nothing()
+        self._cells = torch.zeros(sum(self._sizes), dtype=torch.float64, device=self.params[0].device)
+        self._recent = torch.zeros_like(self._cells)  # whole numbers that `_sum` does not have yet
+        self.begin()
         self.zero_grad(set_to_none=True)
+
+    def begin(self) -> None:
+        """Forget what was contributed to the step."""
+        self._sum = torch.zeros(sum(self._sizes), dtype=torch.int64, device=self.params[0].device)
+        self._recent.zero_()
+        self._count = 0
 
     def contribute(self) -> None:
         """Take the gradient that one backward pass left in the parameters, clip it, and add it to the sum."""
@@ -54,7 +63,10 @@ class PrivateOptimizer(DPOptimizer):  # type: ignore[misc]
 
     def add(self, gradient: Tensor) -> None:
         """Clip one contribution (P,), the parameters' gradients one after the other, and add it to the sum."""
-        self._sum += on_grid(gradient, self.max_grad_norm)
+        self._recent += on_grid(gradient, self.max_grad_norm, self._cells)
+        self._count += 1
+        if self._count == _MOST:
+            self._settle()
 
     def release(self, number: int) -> None:
         """Add noise and take the optimiser's step; number: of the step in the run. Done for an empty draw too."""
@@ -62,16 +74,19 @@ class PrivateOptimizer(DPOptimizer):  # type: ignore[misc]
             parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
         self._number = number
         self.step()
-        self._sum = self._nothing()
+        self.begin()
         self.zero_grad(set_to_none=True)
 
     def clip_and_accumulate(self) -> None:
         """The sum of what was contributed, which is clipped already. Called by `step`."""
+        self._settle()
         for parameter, part in zip(self.params, torch.split(self._sum, self._sizes), strict=True):
             parameter.summed_grad = part.view_as(parameter)
 
-    def _nothing(self) -> Tensor:
-        return torch.zeros(sum(self._sizes), dtype=torch.int64, device=self.params[0].device)
+    def _settle(self) -> None:
+        self._sum += self._recent.to(torch.int64)
+        self._recent.zero_()
+        self._count = 0
 
     def add_noise(self) -> None:
         """Noise of `noise_multiplier` clipping norms on the integer sum, and back to numbers. Called by `step`."""
@@ -90,16 +105,16 @@ class PrivateOptimizer(DPOptimizer):  # type: ignore[misc]
                 parameter.grad /= self._normaliser
 
 
-def on_grid(gradient: Tensor, clip: float) -> Tensor:
-    """A contribution (P,) clipped to a norm of `clip`, as integers of norm at most GRID (which stands for it), int64.
+def on_grid(gradient: Tensor, clip: float, out: Tensor | None = None) -> Tensor:
+    """A contribution (P,) clipped to a norm of `clip`, as whole numbers of norm at most GRID (which stands for it), in
+    fp64, written to `out` where there is one.
 
     Rounding is towards zero, so that it cannot lengthen. A contribution that is not finite becomes zero: a patient
     whose data break the loss takes part in nothing.
     """
-    exact = gradient.double()
-    norm = float(torch.linalg.vector_norm(exact))
+    exact = gradient.double() if out is None else out.copy_(gradient)
+    norm = float(torch.dot(exact, exact)) ** 0.5
     if not math.isfinite(norm):
-        return torch.zeros_like(gradient, dtype=torch.int64)
+        return exact.zero_()
     bound = clip * (1 - _MARGIN)
-    # Conversion to integers cuts off what is behind the point.
-    return exact.mul_(GRID / clip * min(1.0, bound / norm if norm > 0 else 1.0)).to(torch.int64)
+    return exact.mul_(GRID / clip * min(1.0, bound / norm if norm > 0 else 1.0)).trunc_()

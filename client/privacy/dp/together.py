@@ -1,130 +1,85 @@
 """The gradients of many patients in one pass, each as it would be alone.
 
 One backward pass a patient costs several times a plain step. Here records go through the trained part in slots of a
-batch whose shape is a constant, and torch.func.vmap gives one gradient a slot; what the frozen encoders give of them
-is read from the trunk cache or computed without gradient. Nothing in a slot reads another slot, and `alone` looks
-whether this machine's arithmetic keeps to that to the last bit: a matrix product may round one row by another's place.
+batch whose shape is a constant, and `taps` gives one gradient a slot; what the frozen encoders give of them is read
+from the trunk cache or computed without gradient. Nothing in a slot reads another slot, and `alone` looks whether this
+machine's arithmetic keeps to that to the last bit: a matrix product may round one row by another's place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from client.privacy.dp.plan import Plan
 from client.privacy.dp.record_loss import RecordLoss
+from client.privacy.dp.slots import RECORDS, Records, Slots, places, slots_taken
+from client.privacy.dp.taps import Taps
 from shared_model.losses import Batch, Objective
 from shared_model.losses.grading import MISSING
+from shared_model.model import TextBatch
 from shared_model.model.fusion_model import FusionModel
 from shared_model.records import GRADES, MODALITIES, TASKS
 
-RECORDS = 2  # of one patient in a slot: most have two eyes, and every slot costs a gradient
-MOST_SLOTS = 32  # of a pass: enough for full speed, and 32 gradients of 1e5 numbers are 13 MB
-
-
-@dataclass(frozen=True)
-class Records:
-    """The records of one patient, R of them. keep: which modalities grading may read, (R,) each."""
-
-    batch: Batch
-    keep: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Slots:
-    """S slots of R = RECORDS records each. weight: of a record's loss of each task in the loss of its patient; 0 where
-    there is no label, or no record.
-    """
-
-    image: Tensor  # (S, R, 3, H, W), or (S, R, T, encoder width) what the frozen part gives of it
-    text: Tensor  # (S, R, L, encoder width)
-    text_mask: Tensor  # (S, R, L) bool, True for a token
-    structured: Tensor  # (S, R, 6)
-    here: Tensor  # (S, R, 3) bool, in the order of MODALITIES; of no record all, lest it read nothing
-    label: Tensor  # (S, R, 2) int64, 0 where missing
-    weight: Tensor  # (S, R, 2)
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        """In the order of the fields."""
-        return tuple(getattr(self, field.name) for field in fields(self))
-
-    @classmethod
-    def of(cls, parts: Sequence[Slots], count: int) -> Slots:
-        """`parts` one after the other, and zeros up to `count` slots."""
-        together = [torch.cat(own) for own in zip(*(part.tensors() for part in parts), strict=True)]
-        return cls(*(_filled(own, count) for own in together))
-
-    @classmethod
-    def of_records(cls, *tensors: Tensor) -> Slots:
-        """One patient's records, in the order of the fields and each (records, ...), as slots."""
-        found = []
-        for field, own in zip(fields(cls), tensors, strict=True):
-            slots = -(-len(own) // RECORDS)
-            whole = _filled(own, slots * RECORDS, 1 if field.name == "here" else 0)
-            found.append(whole.view(slots, RECORDS, *own.shape[1:]))
-        return cls(*found)
+PASS = 32  # slots of a pass, about: enough for full speed, and 32 gradients of 1e5 numbers are 13 MB
+ROUNDING = 1e-3  # of a gradient, between two ways of adding up
+ROOM = 1.05  # slots over patients expected, for those who take two: half a pass more would cost what a pass costs
 
 
 class Together:
     """Gradients of an objective's grading loss, one a patient. parameters: what is trained, in the order wanted.
 
-    slots: of a pass, a constant, so that the shape of no product depends on who was drawn.
+    slots: of a pass, a constant, so that the shape of no product depends on who was drawn. What is large is kept from
+    pass to pass: to ask for fresh memory each time costs as much as to fill it.
     """
 
     def __init__(self, objective: Objective, parameters: Sequence[nn.Parameter], slots: int) -> None:
         self.slots = slots
         self._objective = objective
         self._loss = RecordLoss(objective)
-        names = {id(parameter): name for name, parameter in self._loss.named_parameters()}
-        self._trained = {names[id(parameter)]: parameter for parameter in parameters}
-        self._gradients = vmap(grad(self._of_one), in_dims=(None, *[0] * len(fields(Slots))))
+        self._parameters = list(parameters)
+        # Zeros, and so they stay for a parameter that nothing reads.
+        self._each = torch.zeros(slots, sum(parameter.numel() for parameter in parameters))
+        self._slots: Slots | None = None
+
+    def gradients(self, slots: Slots, counts: Sequence[int]) -> Iterator[Tensor]:
+        """One gradient (P,) for each patient of a pass, good until the next pass. counts: records of each."""
+        each = self.of_slots(slots)
+        first = 0
+        for count in counts:
+            last = first + slots_taken(count)
+            yield each[first] if last == first + 1 else each[first:last].sum(dim=0)
+            first = last
 
     @torch.no_grad()
-    def prepared(self, records: Records) -> Slots:
-        """A patient's records as slots: what the frozen encoders give of them, computed from them alone."""
-        batch, model = records.batch, self._objective.model
-        count = len(batch.structured)
-        here = torch.stack([batch.present[name] & records.keep[name] for name in MODALITIES], dim=1)
-        labels = torch.stack([batch.labels[task] for task in TASKS], dim=1)
-        text, mask = self._text(batch)
-        image = batch.image if batch.image_trunk is None else batch.image_trunk
-        return Slots.of_records(
-            image if model.image_encoder is not None else torch.zeros(count, 1),
-            text,
-            mask,
-            batch.structured,
-            here,
-            labels.clamp(min=0),
-            self._weights(labels),
-        )
+    def prepared(self, parts: Iterable[Records]) -> Slots:
+        """The records of a pass as slots, good until the next pass: what the frozen encoders give of each is computed
+        from it alone.
 
-    def gradients(self, patients: Iterable[Slots]) -> Iterator[Tensor]:
-        """One gradient (P,) a patient, in their order; each has at most `slots` slots."""
-        for some in passes(patients, self.slots):
-            each = self.of_slots(Slots.of(some, self.slots))
-            first = 0
-            for own in some:
-                last = first + len(own.label)
-                yield each[first] if last == first + 1 else each[first:last].sum(dim=0)
-                first = last
+        parts: some patients at a time, few enough for the processor's cache.
+        """
+        first, taken = 0, []
+        for records in parts:
+            place = [first + own for own in places(records.counts)]
+            first += RECORDS * sum(map(slots_taken, records.counts))
+            self._put(records, place)
+            taken += place
+        assert self._slots is not None
+        self._slots.clear(sorted(set(range(RECORDS * self.slots)) - set(taken)))
+        return self._slots
 
     def of_slots(self, slots: Slots) -> Tensor:
-        """One gradient a slot, (S, P)."""
-        image, *others = slots.tensors()
-        weights = {name: parameter.detach() for name, parameter in self._trained.items()}
-        with sdpa_kernel(SDPBackend.MATH):
-            features = self._loss.features(image.flatten(0, 1))
-            found = self._gradients(weights, features.view(*image.shape[:2], *features.shape[1:]), *others)
-        return torch.cat([found[name].flatten(1) for name in self._trained], dim=1)
+        """One gradient a slot, (S, P); the same memory every time."""
+        taps = Taps(self._parameters, self._each)
+        taps.gradients(self._sum_of(taps, slots))
+        return self._each
 
-    @torch.no_grad()
     def alone(self, like: Slots) -> bool:
-        """Whether a slot's gradient is the same, bit for bit, in every place and whatever stands in the others.
+        """Whether a slot's gradient is the same, bit for bit, in every place and whatever stands in the others; and
+        whether it is the gradient, but for rounding.
 
         Tried on made-up records of the shape of `like`, no patient's. The kernels that multiply choose their way by
         shapes and places and not by numbers, so that two passes tell for all.
@@ -146,32 +101,87 @@ class Together:
         same = Slots(*(part.repeat(self.slots, *[1] * (part.dim() - 1)) for part in one.tensors()))
         for own, other in zip(same.tensors(), others.tensors(), strict=True):
             other[::2] = own[::2]
-        first, second = self.of_slots(same), self.of_slots(others)
+        if not self._whole(same):
+            return False
+        first, second = self.of_slots(same).clone(), self.of_slots(others)
         return bool((first == first[0]).all() and (second[::2] == first[0]).all())
 
-    def _of_one(self, weights: dict[str, Tensor], *slot: Tensor) -> Tensor:
-        loss: Tensor = functional_call(self._loss, weights, slot)
-        return loss
+    def _sum_of(self, taps: Taps, slots: Slots) -> Tensor:
+        """The loss of all slots."""
+        image, *others = (part.flatten(0, 1) for part in slots.tensors())
+        features = image if image.dim() != 4 else self._loss.trunk(image)
+        with torch.enable_grad(), taps:
+            return self._loss(taps, features, *others)
 
-    def _text(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Features of the notes that grading reads and their mask, at one length whatever the notes."""
-        encoder, count = self._objective.model.text_encoder, len(batch.structured)
+    def _whole(self, slots: Slots) -> bool:
+        """Whether the gradients of slots add up to PyTorch's own: every use of a parameter was seen."""
+        loss = self._sum_of(Taps(self._parameters, self._each), slots)
+        wanted = torch.autograd.grad(loss, self._parameters, allow_unused=True, materialize_grads=True)
+        found = self.of_slots(slots).sum(dim=0)
+        parts = torch.split(found, [own.numel() for own in self._parameters])
+        return all(
+            float((part - own.flatten()).norm()) <= ROUNDING * float(own.norm()) + 1e-6 * float(found.norm())
+            for part, own in zip(parts, wanted, strict=True)
+        )
+
+    def _put(self, records: Records, place: Sequence[int]) -> None:
+        """Records at these places of the pass."""
+        batch = records.batch
+        image, (text, mask) = self._image(batch), self._text(records)
+        labels = torch.stack([batch.labels[task] for task in TASKS], dim=1)
+        own = Slots(
+            image,
+            text,
+            mask,
+            batch.structured,
+            torch.stack([batch.present[name] & records.keep[name] for name in MODALITIES], dim=1),
+            labels.clamp(min=0),
+            self._weights(labels, records.counts),
+        )
+        if self._slots is None:
+            encoder = self._objective.model.text_encoder
+            self._slots = Slots.vacant(self.slots, own, 1 if encoder is None else encoder.kept)
+        known = batch.image_trunk is not None and self._objective.model.image_encoder is not None
+        self._slots.put(own, place, self._loss.normed if known else lambda image: image)
+
+    def _image(self, batch: Batch) -> Tensor:
+        """Photographs, or what the frozen part gives of them where it is known (N, ...)."""
+        if self._objective.model.image_encoder is None:
+            return batch.structured.new_zeros(len(batch.structured), 1)
+        return batch.image if batch.image_trunk is None else batch.image_trunk
+
+    def _text(self, records: Records) -> tuple[Tensor, Tensor]:
+        """Features of the notes that grading reads (N, L, width) and their mask."""
+        encoder, batch = self._objective.model.text_encoder, records.batch
         if encoder is None:
+            count = len(batch.structured)
             return torch.zeros(count, 1, 1), torch.ones(count, 1, dtype=torch.bool)
         note = batch.masked_note if self._objective.config.mask_notes else batch.note
         # What is kept is all of it, as none of the encoder's layers is trained.
-        hidden = encoder(note.ids, note.mask) if note.trunk is None else note.trunk[:, : encoder.kept]
-        length = hidden.shape[1]
-        text = hidden.new_zeros(count, encoder.kept, encoder.width)
-        mask = torch.zeros(count, encoder.kept, dtype=torch.bool)
-        text[:, :length], mask[:, :length] = hidden, note.mask[:, :length] == 1
-        return text, mask
+        hidden = self._encoded(note, records.counts) if note.trunk is None else note.trunk[:, : encoder.kept]
+        return hidden, note.mask[:, : encoder.kept] == 1
 
-    def _weights(self, labels: Tensor) -> Tensor:
+    def _encoded(self, note: TextBatch, counts: Sequence[int]) -> Tensor:
+        """Each patient's notes apart, at the length of their own: another's would change the shape of products."""
+        encoder = self._objective.model.text_encoder
+        assert encoder is not None
+        found = torch.zeros(len(note.ids), min(note.ids.shape[1], encoder.kept), encoder.width)
+        first = 0
+        for count in counts:
+            ids, mask = note.ids[first : first + count], note.mask[first : first + count]
+            longest = int(mask.sum(dim=1).max())
+            hidden = encoder(ids[:, :longest], mask[:, :longest])
+            found[first : first + count, : hidden.shape[1]] = hidden
+            first += count
+        return found
+
+    def _weights(self, labels: Tensor, counts: Sequence[int]) -> Tensor:
         """As PatientObjective's grading loss: the mean over tasks of the mean over the patient's labelled records."""
         known = (labels != MISSING).float()
-        counts = known.sum(dim=0)
-        weights = known / counts.clamp(min=1) / (counts > 0).sum().clamp(min=1)
+        owner = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+        found = torch.zeros(len(counts), len(TASKS)).index_add_(0, owner, known)
+        tasks = (found > 0).sum(dim=1, keepdim=True).clamp(min=1)
+        weights = known / found.clamp(min=1)[owner] / tasks[owner]
         balance = self._objective.class_weights
         if balance is not None:
             own = torch.stack(
@@ -183,28 +193,9 @@ class Together:
 
 def slots_of(plan: Plan) -> int:
     """Of a pass at this site: from constants alone, and room for every patient."""
-    return max(-(-plan.records // RECORDS), min(MOST_SLOTS, round(plan.rate * plan.patients)))
-
-
-def _filled(tensor: Tensor, count: int, value: int = 0) -> Tensor:
-    """`tensor` (N, ...) with entries of `value` up to (count, ...)."""
-    if len(tensor) == count:
-        return tensor
-    return torch.cat([tensor, tensor.new_full((count - len(tensor), *tensor.shape[1:]), value)])
-
-
-def passes(patients: Iterable[Slots], slots: int) -> Iterator[list[Slots]]:
-    """Patients in their order, as many at a time as fit."""
-    some: list[Slots] = []
-    room = slots
-    for own in patients:
-        if len(own.label) > room:
-            yield some
-            some, room = [], slots
-        some.append(own)
-        room -= len(own.label)
-    if some:
-        yield some
+    expected = plan.rate * plan.patients
+    passes = max(1, round(expected / PASS))
+    return max(slots_taken(plan.records), math.ceil(ROOM * expected / passes))
 
 
 def why_not(objective: Objective, plan: Plan) -> str:

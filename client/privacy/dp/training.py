@@ -24,11 +24,12 @@ from client.privacy.dp.prototypes import PatientObjective
 from client.privacy.dp.randomness import Randomness
 from client.privacy.dp.refusals import Unmoved, require_all_in_step, require_private
 from client.privacy.dp.sampling import Unit, patients_of, units
+from client.privacy.dp.slots import Records, Slots, passes
 from client.privacy.dp.step import PrivateOptimizer
-from client.privacy.dp.together import Records, Together, slots_of, why_not
-from client.training.augmentation import Augmentation
+from client.privacy.dp.together import Together, slots_of, why_not
+from client.training.augmentation import Augmentation, Augmentations
 from client.training.optimizer import make_optimizer, moments_of
-from client.training.sampling import modality_dropout
+from client.training.sampling import kept_modalities, modality_draws
 from shared_model.config import Config, TrainingConfig
 from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
@@ -36,6 +37,7 @@ from shared_model.randomness import torch_generator, torch_seed
 
 log = logging.getLogger(__name__)
 
+READ = 16  # patients whose records are read at once: few calls, and no more memory than the allocator keeps
 _ALONE: dict[Any, bool] = {}  # what `Together.alone` found
 
 
@@ -92,13 +94,7 @@ class PrivateTraining:
         if isinstance(self._loss, PatientObjective):
             self._loss.start_step()
         drawn = units(self._records, self._plan, number, self._randomness)
-        if self._together is not None and drawn and not self._are_alone(self._together, drawn[0]):
-            self._together = None
-        if self._together is not None:
-            prepared = (self._together.prepared(self._records_of(unit)) for unit in drawn)
-            for gradient in self._together.gradients(prepared):
-                self.optimizer.add(gradient)
-        else:
+        if self._together is None or not self._many_at_a_time(self._together, drawn):
             self._one_at_a_time(drawn)
         self.optimizer.release(number)
 
@@ -117,30 +113,52 @@ class PrivateTraining:
                 self._unit_loss(unit).backward()  # type: ignore[no-untyped-call]
             self.optimizer.contribute()
 
-    def _are_alone(self, together: Together, unit: Unit) -> bool:
+    def _many_at_a_time(self, together: Together, drawn: Sequence[Unit]) -> bool:
+        """False, and nothing done, where one patient's gradient would be rounded by another's."""
+        for some in passes(drawn, together.slots):
+            parts = [some[first : first + READ] for first in range(0, len(some), READ)]
+            slots = together.prepared(self._records_of(part) for part in parts)
+            if not self._are_alone(together, slots):
+                self._together = None
+                self.optimizer.begin()
+                return False
+            for gradient in together.gradients(slots, [len(unit.rows) for unit in some]):
+                self.optimizer.add(gradient)
+        return True
+
+    def _are_alone(self, together: Together, like: Slots) -> bool:
         """Asked once a process for a model, and the shape of what it reads."""
-        like = together.prepared(self._records_of(unit))
         shapes = tuple(tuple(part.shape[1:]) for part in like.tensors())
         key = together.slots, shapes, torch.get_num_threads(), self.objective.model.config.model_dump_json()
         if key not in _ALONE:
             _ALONE[key] = together.alone(like)
             if not _ALONE[key]:
                 log.warning(
-                    "this machine rounds a patient's gradient by who else is there: one patient at a time"
+                    "a patient's gradient is not the same among others as alone: one patient at a time"
                 )
         return _ALONE[key]
 
     def _unit_loss(self, unit: Unit) -> Tensor:
         """The loss of a patient or a group; everything random in it follows from the unit's own seed."""
-        records = self._records_of(unit)
+        records = self._records_of([unit])
         loss: Tensor = self._loss(records.batch, records.keep)[0]
         return loss
 
-    def _records_of(self, unit: Unit) -> Records:
-        augmentation = Augmentation(self._training.augmentation, torch_generator(unit.seed, "augmentation"))
-        batch = self._dataset.batch(unit.rows, augmentation)
-        keep = modality_dropout(batch.present, self._training.modality_dropout, 0, unit.seed, "unit")
-        return Records(batch, keep)
+    def _records_of(self, some: Sequence[Unit]) -> Records:
+        """Read in one go, everything random in a unit's from its own seed."""
+        counts = [len(unit.rows) for unit in some]
+        augmentations = [
+            Augmentation(self._training.augmentation, torch_generator(unit.seed, "augmentation"))
+            for unit in some
+        ]
+        batch = self._dataset.batch(
+            np.concatenate([unit.rows for unit in some]), Augmentations(augmentations, counts)
+        )
+        draws = [
+            modality_draws(count, 0, unit.seed, "unit") for unit, count in zip(some, counts, strict=True)
+        ]
+        keep = kept_modalities(batch.present, torch.cat(draws, dim=1), self._training.modality_dropout)
+        return Records(batch, keep, counts)
 
 
 def train_privately(training: PrivateTraining, first_step: int, steps: int) -> PrivateResult:

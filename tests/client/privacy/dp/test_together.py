@@ -6,14 +6,17 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from client.privacy.dp import training as module
 from client.privacy.dp.sampling import Unit
+from client.privacy.dp.slots import passes, slots_taken
 from client.privacy.dp.step import GRID
-from client.privacy.dp.together import Together, passes, slots_of, why_not
+from client.privacy.dp.taps import Taps
+from client.privacy.dp.together import Together, slots_of, why_not
 
 TOLERANCE = 1e-4  # of a clipping norm, for one patient
 
@@ -45,8 +48,9 @@ def sums(training: Any, steps: int = 1) -> list[Tensor]:
         ("model.fusion.depth=2",),
         ("model.inputs=['image']", "model.fusion.depth=0", "training.modality_dropout=0"),
         ("losses.label_smoothing=0.1", "losses.mask_notes=false"),
+        ("model.image.depth=2",),
     ],
-    ids=["preset", "two layers", "heads only", "smoothed"],
+    ids=["preset", "two layers", "heads only", "smoothed", "image encoder in part"],
 )
 def test_together_and_one_at_a_time_give_the_same_sum(
     more: tuple[str, ...], make_training: Any, kit: SimpleNamespace
@@ -106,8 +110,12 @@ def test_no_patient_is_in_the_gradient_of_another(make_training: Any, kit: Simpl
         units = {name: Unit(rows, 11) for name, rows in training._records.items() if name.startswith("p")}
         others = [Unit(rows, 12) for name, rows in training._records.items() if name.startswith("x")]
         together = training._together
-        prepared = [together.prepared(training._records_of(unit)) for unit in (*others, *units.values())]
-        found.append(list(together.gradients(prepared))[len(others) :])
+        each = []
+        for some in passes([*others, *units.values()], together.slots):
+            slots = together.prepared([training._records_of(some)])
+            counts = [len(unit.rows) for unit in some]
+            each += [gradient.clone() for gradient in together.gradients(slots, counts)]
+        found.append(each[len(others) :])
     for other in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
 
@@ -161,9 +169,20 @@ def test_what_is_not_understood_is_taken_one_at_a_time(make_training: Any, kit: 
 
 def test_a_pass_holds_whole_patients_and_its_size_is_a_constant_of_the_site(kit: SimpleNamespace) -> None:
     sizes = [3, 1, 3, 3, 2, 1]
-    patients = [SimpleNamespace(label=torch.zeros(size, 2)) for size in sizes]
-    found = [[len(one.label) for one in some] for some in passes(patients, 4)]  # type: ignore[arg-type]
+    patients = [Unit(np.arange(2 * size - size % 2), 0) for size in sizes]
+    found = [[slots_taken(len(one.rows)) for one in some] for some in passes(patients, 4)]
     assert found == [[3, 1], [3], [3], [2, 1]]
-    assert slots_of(kit.plan("prototypes", rate=0.5, patients=20)) == 10
+    assert slots_of(kit.plan("prototypes", rate=0.5, patients=20)) == 11
     assert slots_of(kit.plan("prototypes", rate=0.5, patients=2, records=5)) == 3
-    assert slots_of(kit.plan("prototypes", rate=0.5, patients=5000)) == 32
+    assert slots_of(kit.plan("prototypes", rate=0.5, patients=5000)) == 34
+
+
+def test_a_parameter_whose_use_is_not_seen_is_noticed(
+    make_training: Any, kit: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ALONE", {})
+    monkeypatch.setattr(Taps, "_layer_norm", lambda self, *given, **named: None)
+    training = make_training(records(kit), kit.plan("prototypes", clip=0.05), *kit.TOGETHER)
+    alone = make_training(records(kit), kit.plan("prototypes", clip=0.05), *kit.TOGETHER, one_at_a_time=True)
+    assert torch.equal(sums(training)[0], sums(alone)[0])
+    assert not training.takes_together

@@ -58,7 +58,9 @@ def per_sample(objective: Objective, batch: Batch) -> list[list[Tensor]]:
 def clipped_sum(contributions: Sequence[Sequence[Tensor]], clip: float = 1.0) -> list[Tensor]:
     """Each contribution clipped to `clip` by itself, and all added up."""
     flat = [torch.cat([part.flatten() for part in parts]) for parts in contributions]
-    return [sum((on_grid(one * (clip / one.norm()).clamp(max=1), clip) for one in flat), torch.tensor(0))]
+    return [
+        sum((on_grid(one * (clip / one.norm()).clamp(max=1), clip).long() for one in flat), torch.tensor(0))
+    ]
 
 
 def noted(kit: SimpleNamespace, count: int, seed: int) -> list[Any]:
