@@ -60,7 +60,11 @@ class Taps(TorchFunctionMode):
         """
         with torch._C.DisableTorchFunction():
             bias = F.linear(norm.bias, linear.weight, linear.bias)
-            found = F.linear(normed, linear.weight * norm.weight, bias)
+            # Slot by slot, which is quicker: what a slot reads stays in the processor's cache.
+            weight = (linear.weight * norm.weight).t().contiguous()
+            slots = len(self._out)
+            rows = torch.baddbmm(bias.expand(slots, 1, -1), self._rows(normed), weight.expand(slots, -1, -1))
+            found = rows.view(*normed.shape[:-1], len(bias))
 
         def write(back: Tensor) -> None:
             rows = self._rows(back)
