@@ -21,6 +21,7 @@ _FIRST = (
     400  # false alarms that the rule may have on the half it is chosen on, at most, in steps of about a tenth
 )
 _MARGIN = 1.2  # of trials over the least that refute a claim without noise
+MOST = 1_000_000  # trials: enough for an epsilon of 10
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,11 @@ class Trials:
 
 
 def wanted(claim: float, confidence: float = CONFIDENCE) -> int:
-    """How many trials refute an epsilon of `claim` where nothing is hidden: of half of them half are outside."""
-    return math.ceil(4 * _MARGIN * math.log(2 / (1 - confidence)) * math.exp(claim))
+    """How many trials refute an epsilon of `claim` where nothing is hidden, MOST at most: half are judged, and half of
+    these are outside.
+    """
+    least = 4 * _MARGIN * math.log(2 / (1 - confidence)) * math.exp(claim)
+    return math.ceil(min(least, MOST))
 
 
 def judge(scores: ArrayLike, included: ArrayLike, delta: float, confidence: float = CONFIDENCE) -> Trials:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared_model.randomness import numpy_generator
-from simulations.audit.trials import bound, judge, wanted
+from simulations.audit.trials import MOST, bound, judge, wanted
 
 
 def test_a_rule_that_is_never_wrong_gives_the_bound_of_the_counts() -> None:
@@ -33,6 +33,10 @@ def test_so_many_trials_refute_a_claim_where_nothing_is_hidden(claim: float) -> 
     assert found.mistaken == 0
     assert found.found == found.inside
     assert claim < found.epsilon == found.ceiling
+
+
+def test_a_claim_that_no_audit_could_refute_does_not_take_for_ever() -> None:
+    assert wanted(100.0) == MOST
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0, 3.0])
