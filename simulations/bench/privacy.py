@@ -47,9 +47,8 @@ PATIENTS = {True: 320, False: 48}  # of which four fifths are trained on: `priva
 GOAL = 1.25
 PART = 32  # photographs of a plain step that go through the model at once: its quickest of 16, 32 and 64
 STAGES: tuple[Watched, ...] = (
-    (SiteDataset, "batch", "read photographs, notes and kept features"),
     (Together, "of_slots", "a gradient of every two records of a patient"),
-    (Together, "prepared", "what the frozen encoders give of notes"),
+    (Together, "prepared", "read notes and kept features, and lay them out in slots"),
     (PrivateOptimizer, "add", "clip, round and add up"),
     (PrivateOptimizer, "release", "noise and optimiser"),
 )
