@@ -73,11 +73,13 @@ _KINDS: dict[np.dtype[Any], str] = {}
 
 def _write(file: int, offset: int, arrays: Sequence[NDArray[Any]]) -> None:
     buffers = [array.reshape(-1).view(np.uint8).data for array in arrays if array.size]
-    for start in range(0, len(buffers), _AT_ONCE):
-        part = buffers[start : start + _AT_ONCE]
-        length = sum(buffer.nbytes for buffer in part)
-        if os.pwritev(file, part, offset) != length:
-            raise OSError(
-                errno.ENOSPC, os.strerror(errno.ENOSPC)
-            )  # a regular file takes less for no other reason
-        offset += length
+    while buffers:
+        written = os.pwritev(file, buffers[:_AT_ONCE], offset)
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        offset += written
+        # Linux writes no more than 2 GiB at a time, and less where the disk is nearly full.
+        while buffers and written >= buffers[0].nbytes:
+            written -= buffers.pop(0).nbytes
+        if written:
+            buffers[0] = buffers[0][written:]

@@ -56,6 +56,22 @@ def test_another_layout_leaves_the_file_alone(tmp_path: Path, other: Arrays) -> 
     assert not new.exists()
 
 
+def test_a_system_that_writes_a_little_at_a_time_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Linux does beyond 2 GiB, which no test should write."""
+    whole = os.pwritev
+
+    def a_little(file: int, buffers: list[memoryview], offset: int) -> int:
+        return whole(file, [buffers[0][:7]], offset)
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    save_file(drawn(0), old)
+    monkeypatch.setattr(os, "pwritev", a_little)
+    assert overwrite(old, new, drawn(1))
+    assert new.read_bytes() == save({name: np.array(array, order="C") for name, array in drawn(1).items()})
+
+
 def test_a_simulated_sites_state_goes_from_round_to_round_in_one_file(
     small_objective: Callable[..., Objective], tmp_path: Path
 ) -> None:
