@@ -53,10 +53,12 @@ def init(
     ] = None,
 ) -> None:
     """Write a site.toml with every key explained."""
-    from client.site.init import write_site
+    from client.site.init import site_name, write_site
 
     file, chosen = write_site(folder, data or folder, name or folder.resolve().name, adapter)
     print(f"wrote {file} (adapter: {chosen})")
+    if name is not None and (own := site_name(name)) != name:
+        print(f"notice: the site is called {own}: a name is small letters, digits and hyphens")
     print("next: read it, correct what does not fit, then: fedfundus-site check --config " + str(file))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from shared_model.config import Config
 from shared_model.files import naming_disk_errors, write_text
 from shared_model.version import PACKAGE_VERSION
 
-DECIDING = ("client.privacy.dp", "simulations.audit")  # packages whose code decides what an attack finds
+# Packages whose code decides what an attack finds: what trains, what travels, and what attacks.
+DECIDING = ("client", "server", "shared_model", "simulations.audit")
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,17 @@ class Pieces:
 
 @cache
 def sources(packages: Sequence[str]) -> str:
-    """SHA-256 of every Python file directly in these packages, by name and content."""
+    """SHA-256 of every Python file and preset in these packages and those below, by name and content."""
     digest = hashlib.sha256()
     for package in packages:
-        for file in sorted(files(package).iterdir(), key=_name):
-            if file.name.endswith(".py"):
-                digest.update(f"{package}/{file.name}\0".encode() + file.read_bytes() + b"\0")
+        for name, file in sorted(_below(files(package), package), key=itemgetter(0)):
+            digest.update(f"{name}\0".encode() + file.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def _name(file: Traversable) -> str:
-    return file.name
+def _below(folder: Traversable, name: str) -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _below(entry, f"{name}/{entry.name}")
+        elif entry.name.endswith((".py", ".toml")):
+            yield f"{name}/{entry.name}", entry

@@ -34,6 +34,6 @@ def test_a_change_of_the_deciding_code_makes_it_anew(tmp_path: Path, monkeypatch
 
 
 def test_the_sources_are_those_of_all_named_packages() -> None:
-    both = sources(("client.privacy.dp", "simulations.audit"))
-    assert len({both, sources(("simulations.audit",)), sources(("client.privacy.dp",))}) == 3
-    assert both == sources(pieces.DECIDING)
+    both = sources(("client.privacy", "simulations.audit"))
+    assert len({both, sources(("simulations.audit",)), sources(("client.privacy",))}) == 3
+    assert sources(("client.privacy",)) != sources(("client.privacy.dp",))  # and of those below
