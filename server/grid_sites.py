@@ -19,6 +19,7 @@ from flwr.serverapp import Grid
 
 from server.astray import Astray
 from server.errors import Code, CoordinatorError
+from server.flower_errors import meaning
 from server.sites import Question, SiteFailure, Waiting
 from shared_model.exchange import Payload
 from shared_model.exchange.flower_records import (
@@ -139,7 +140,7 @@ def _cut_off(reply: Message) -> bool:
 
 def _answer(reply: Message) -> Payload | SiteFailure:
     if reply.has_error():
-        return SiteFailure(f"Flower error {reply.error.code}")
+        return SiteFailure(meaning(reply.error.code))
     try:
         payload = from_records(reply.content)
     except (KeyError, ValueError) as error:

@@ -119,6 +119,8 @@ def foreign(stype: str = "numpy.ndarray", data: bytes = b"x", text: str = "{}") 
     ("answer", "reason"),
     [
         (Error(code=3, reason="Traceback: /data/Maria Silva.jpg"), "Flower error 3"),
+        (Error(code=5, reason="Maria Silva"), "its gateway was stopped, or gave no sign of life"),
+        (Error(code=77, reason="Maria Silva"), "this release does not know"),
         (to_records(Payload(fields={PROBLEM: "training diverged"})), "training diverged"),
         (RecordDict(), "not ours"),
         (foreign(), "not ours"),
