@@ -3,11 +3,13 @@
 The front writes a line when a request has ended, with what it took and gave. A model travels as objects of at most
 20 MB each, each a request, so on a slow line the count grows while a transfer is under way. Questions that find nothing
 and signs of life do not count: they say nothing of progress. They are most of the log, which grows by tens of megabytes
-a day: what was read is remembered, also by a `status` for the next one.
+a day: what was read is remembered, also by a `status` for the next one. A log that was cut where it lies (copytruncate)
+keeps its inode and may have grown past what was read, so its first line is compared as well.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -39,18 +41,20 @@ class FrontLog:
         self._since = since
         self._memory = memory
         self._log = 0  # which file it was, by its inode
+        self._first = ""  # and by the digest of its first line, once that is whole
         self._read = 0
         self._total = 0
         self._remember()
 
     def moved(self) -> int:
         """Bytes until now, both ways; what was read before is not read again."""
-        before = (self._log, self._read)
+        before = (self._log, self._first, self._read)
         try:
             with self._file.open("rb") as stream:
-                status = os.fstat(stream.fileno())
-                if status.st_ino != self._log or status.st_size < self._read:  # a new log in its place
+                status, first = os.fstat(stream.fileno()), _first_line(stream)
+                if self._is_another(status, first):
                     self._log, self._read = status.st_ino, self._beginning(stream, status.st_size)
+                self._first = first
                 stream.seek(self._read)
                 for line in stream:
                     if not line.endswith(b"\n"):
@@ -60,16 +64,21 @@ class FrontLog:
                         self._total += int(found[2]) + int(found[3])
         except OSError:
             return self._total
-        if before != (self._log, self._read):
+        if before != (self._log, self._first, self._read):
             self._keep()
         return self._total
 
     def skip(self) -> FrontLog:
         """Leave out what is in the log now."""
-        with suppress(OSError):
-            status = self._file.stat()
-            self._log, self._read = status.st_ino, status.st_size
+        with suppress(OSError), self._file.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            self._log, self._read, self._first = status.st_ino, status.st_size, _first_line(stream)
         return self
+
+    def _is_another(self, status: os.stat_result, first: str) -> bool:
+        """Whether this is a new log in the place of the one that was read, or the same one, cut."""
+        cut = status.st_size < self._read or (self._first and first != self._first)
+        return status.st_ino != self._log or bool(cut)
 
     def _beginning(self, stream: BinaryIO, size: int) -> int:
         """Before which byte no line counts: lines stand in the order of time, but for a clock that was set."""
@@ -93,14 +102,26 @@ class FrontLog:
             found = json.loads(self._memory.read_bytes())
             if found["since"] == self._since:
                 log, read, total = (int(found[name]) for name in ("log", "read", "total"))
-                self._log, self._read, self._total = log, read, total
+                self._log, self._read, self._total, self._first = log, read, total, str(found["first"])
 
     def _keep(self) -> None:
         if self._memory is None:
             return
-        kept = {"since": self._since, "log": self._log, "read": self._read, "total": self._total}
+        kept = {
+            "since": self._since,
+            "log": self._log,
+            "first": self._first,
+            "read": self._read,
+            "total": self._total,
+        }
         with suppress(RunError):  # another user's store, a full disk: it is read again next time
             write_bytes(self._memory, json.dumps(kept).encode("ascii"), durable=False)
+
+
+def _first_line(stream: BinaryIO) -> str:
+    """Its digest; empty where there is no whole line yet."""
+    line = stream.readline(_BLOCK)
+    return hashlib.sha256(line).hexdigest() if line.endswith(b"\n") else ""
 
 
 def front_log(store: Path, since: float = 0.0, memory: Path | None = None) -> FrontLog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,11 @@ def test_what_one_look_has_read_the_next_does_not_read_again(
     assert FrontLog(file, 0.5, memory).moved() == 1500
     size = file.stat().st_size
     with file.open("r+b") as stream:
-        stream.write(b"x" * (size - 1))  # what was read before is not looked at
+        begin = len(stream.readline())
+        stream.seek(begin)
+        stream.write(
+            b"x" * (size - 1 - begin)
+        )  # what was read before is not looked at, but for the first line
     with file.open("a") as stream:
         stream.write(line(3, 5, 6, PUSH))
     assert FrontLog(file, 0.5, memory).moved() == 1511
@@ -83,6 +88,41 @@ def test_a_new_log_in_the_place_of_the_remembered_one_is_read_from_its_beginning
     file.rename(tmp_path / "front-access.log.1")
     file.write_text(line(2, 1, 2, PULL) * 9)
     assert FrontLog(file, memory=memory).moved() == 87
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_log_that_was_cut_and_has_grown_past_what_was_read_is_read_from_its_beginning(
+    tmp_path: Path, remembered: bool
+) -> None:
+    file, memory = tmp_path / "front-access.log", tmp_path / "moved.json"
+    file.write_text(line(1, 10, 20, PULL) * 2)
+    log = FrontLog(file, memory=memory)
+    assert log.moved() == 60
+    inode = file.stat().st_ino
+    shutil.copy(file, tmp_path / "front-access.log.1")  # as logrotate's copytruncate does
+    with file.open("r+b") as stream:
+        stream.truncate(0)
+    with file.open("a") as stream:
+        stream.write(line(2, 1, 2, PULL) * 9)
+    assert file.stat().st_ino == inode
+    log = FrontLog(file, memory=memory) if remembered else log
+    assert log.moved() == 87
+    assert log.moved() == 87
+
+
+def test_a_first_line_that_was_half_there_makes_no_other_log(tmp_path: Path) -> None:
+    file = tmp_path / "front-access.log"
+    whole = line(1, 10, 20, PULL)
+    file.write_text(whole[:20])
+    log, later = FrontLog(file), FrontLog(file).skip()
+    assert log.moved() == 0
+    file.write_text(whole)
+    assert log.moved() == 30
+    assert later.moved() == 0
+    with file.open("a") as stream:
+        stream.write(line(2, 1, 2, PULL))
+    assert log.moved() == 33
+    assert later.moved() == 3
 
 
 def test_in_a_long_log_only_the_end_that_matters_is_read(
