@@ -43,7 +43,7 @@ def start(
             f"{name}: {'started' if name in started else 'runs'}, process {process.pid if process else '?'}"
         )
     for sentence in pending_nodes(services_of(place).folder):
-        errors.print(f"notice: {sentence}; tried again by the next start or status", markup=False)
+        errors.print(f"notice: {sentence}", markup=False)
     if said := by_root():
         errors.print(f"notice: {said}", markup=False)
     until = expiry(opened)
@@ -69,7 +69,10 @@ def nodes(
     kit: Annotated[Path, typer.Option(help="The coordinator's kit.")] = Path("kit"),
     store: Annotated[Path, typer.Option("--store", help="Where runs and their record lie.")] = Path("runs"),
 ) -> None:
-    """Tell a SuperLink that a service manager runs the kit's sites; `start` does it by itself."""
+    """Tell a SuperLink that a service manager runs the kit's sites; `start` does it by itself.
+
+    What SuperLink does not take yet is a notice, not a failure: a service manager would end it for that.
+    """
     from server.services.registering import pending_nodes
     from server.services.services import register as tell
     from server.services.services import services_of
@@ -79,8 +82,7 @@ def nodes(
     left = pending_nodes(services_of(place).folder)
     for sentence in left:
         errors.print(f"notice: {sentence}", markup=False)
-    print("SuperLink was told the sites of the kit" if not left else "SuperLink was not told everything")
-    raise typer.Exit(1 if left else 0)
+    print("SuperLink was told the sites of the kit" + (", but for what is pending" if left else ""))
 
 
 def _known(names: list[str] | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from shared_model.files import write_text
 
 FOLDER = "services"  # in the store
-_FILE, _LEFT = "nodes.json", "nodes-left.json"
+_FILE, _LEFT, _REFUSED = "nodes.json", "nodes-left.json", "nodes-refused.json"
 
 
 def told_nodes(folder: Path) -> dict[str, str]:
@@ -28,11 +28,7 @@ def keep_told(folder: Path, nodes: Mapping[str, str]) -> None:
 
 def left_nodes(folder: Path) -> list[str]:
     """Keys that left the kit and that SuperLink could not be told to unregister yet."""
-    try:
-        found: list[str] = json.loads((folder / _LEFT).read_text(encoding="utf-8"))
-        return found
-    except (OSError, ValueError):
-        return []
+    return _keys(folder / _LEFT)
 
 
 def keep_left(folder: Path, keys: Iterable[str]) -> None:
@@ -40,9 +36,19 @@ def keep_left(folder: Path, keys: Iterable[str]) -> None:
     write_text(folder / _LEFT, json.dumps(list(keys), indent=1))
 
 
+def refused_nodes(folder: Path) -> list[str]:
+    """Keys of the kit that SuperLink will never take."""
+    return _keys(folder / _REFUSED)
+
+
+def keep_refused(folder: Path, keys: Iterable[str]) -> None:
+    """Write down what SuperLink will never take."""
+    write_text(folder / _REFUSED, json.dumps(list(keys), indent=1))
+
+
 def forget_nodes(folder: Path) -> None:
     """What was told is gone with SuperLink's state."""
-    for name in (_FILE, _LEFT):
+    for name in (_FILE, _LEFT, _REFUSED):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -56,3 +62,11 @@ def site_of_node(folder: Path) -> dict[str, str]:
     return {
         number: site_of_key(key) for key, number in told_nodes(folder).items() if number and site_of_key(key)
     }
+
+
+def _keys(file: Path) -> list[str]:
+    try:
+        found: list[str] = json.loads(file.read_text(encoding="utf-8"))
+        return found
+    except (OSError, ValueError):
+        return []

@@ -90,6 +90,7 @@ def register(kit: Path, store: Path, *, patience: float = REGISTER_SECONDS) -> N
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (folder / DATABASE).exists():
         forget_nodes(folder)
+    keep_kit(folder, kit)  # by which `status` finds the certificate, and SuperLink for what stays pending
     register_nodes(kit, folder)
 
 

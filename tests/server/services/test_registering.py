@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +21,15 @@ from deploy.federation import parse_federation
 from deploy.provision import Workplace, new_federation
 from deploy.rehearsal.networks import free_ports
 from deploy.services.services import Services
+from server.cli import main
 from server.errors import CoordinatorError
 from server.kit import read_kit
+from server.services import control as control_module
 from server.services import registering
-from server.services.nodes import keep_left, keep_told, left_nodes, site_of_node, told_nodes
+from server.services.control import Control, Known, control
+from server.services.nodes import keep_left, keep_told, left_nodes, site_of_key, site_of_node, told_nodes
 from server.services.registering import pending_nodes, register_nodes, unregister_left
-from server.services.services import _superlink
+from server.services.services import DATABASE, _superlink, register
 from server.services.standing import keep_kit, lines, standing
 
 SITES = ("moema", "santos")
@@ -62,6 +68,15 @@ def kit(made: Path, tmp_path: Path) -> Path:
     return kit
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Of a SuperLink that something else has started: its state is there, and no record of a process."""
+    found = tmp_path / "store"
+    (found / "services").mkdir(parents=True)
+    (found / "services" / DATABASE).touch()
+    return found
+
+
 def add(kit: Path, name: str) -> str:
     public = ec.generate_private_key(ec.SECP384R1()).public_key()
     line = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii") + f" {name}"
@@ -71,7 +86,7 @@ def add(kit: Path, name: str) -> str:
 
 def statuses(kit: Path) -> dict[str, str]:
     """Number -> status, as SuperLink says."""
-    with registering._client(read_kit(kit).superlink) as flower:
+    with control(read_kit(kit).superlink) as flower:
         return {node.number: node.status for node in flower.nodes().values()}
 
 
@@ -93,15 +108,15 @@ def test_nodes_of_the_kit_are_registered_and_those_that_left_it_are_not(
 def test_what_was_registered_before_an_interruption_has_its_number_afterwards(
     services: Services, kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell, said = registering._Flower.register, []
+    tell, said = Control.register, list[str]()
 
-    def once(self: registering._Flower, key: str, known: dict[bytes, registering._Known]) -> str:
+    def once(self: Control, key: str, known: dict[bytes, Known]) -> str | None:
         if said:
             raise KeyboardInterrupt
         said.append(key)
         return tell(self, key, known)
 
-    monkeypatch.setattr(registering._Flower, "register", once)
+    monkeypatch.setattr(Control, "register", once)
     with pytest.raises(KeyboardInterrupt):
         register_nodes(kit, tmp_path)
     assert list(site_of_node(tmp_path).values()) == ["moema"]  # written down as soon as it was told
@@ -123,7 +138,7 @@ def test_a_node_that_could_not_be_unregistered_stays_pending_until_status_has_do
     register_nodes(kit, services.folder)
     number = next(number for number, name in site_of_node(services.folder).items() if name == "moema")
     (kit / "nodes/moema.pub").unlink()
-    monkeypatch.setattr(registering._Flower, "unregister", lambda *_: False)
+    monkeypatch.setattr(Control, "unregister", lambda *_: False)
     register_nodes(kit, services.folder)
     assert "still knows the node of moema" in pending_nodes(services.folder)[0]
     assert site_of_node(services.folder)[number] == "moema"  # it may not call itself anything else meanwhile
@@ -145,24 +160,102 @@ def test_status_unregisters_nothing_that_no_start_has_decided(
     assert left_nodes(tmp_path) == []
 
 
-def test_a_key_that_was_unregistered_is_told_to_be_of_no_more_use(
+def test_a_key_that_superlink_will_never_take_keeps_no_other_site_out(
     services: Services, kit: Path, tmp_path: Path
 ) -> None:
+    (kit / "nodes/santos.pub").unlink()
     register_nodes(kit, tmp_path)
     line = (kit / "nodes/moema.pub").read_text()
     (kit / "nodes/moema.pub").unlink()
     register_nodes(kit, tmp_path)
     (kit / "nodes/moema.pub").write_text(line)
-    with pytest.raises(CoordinatorError) as error:
-        register_nodes(kit, tmp_path)
-    assert "takes no key twice" in str(error.value)
-    assert "renew moema --new-keys" in error.value.fix
+    add(kit, "santos")
+    register_nodes(kit, tmp_path)
+    assert list(site_of_node(tmp_path).values()) == ["santos"]  # although moema came before it
+    (sentence,) = pending_nodes(tmp_path)
+    assert "the node key of moema, which was unregistered once" in sentence
+    assert "request KIT --new-keys" in sentence
+    assert "renew moema --new-keys" in sentence
+    add(kit, "moema")  # the newer kit
+    register_nodes(kit, tmp_path)
+    assert sorted(site_of_node(tmp_path).values()) == ["moema", "santos"]
+    assert pending_nodes(tmp_path) == []
+
+
+def test_what_is_pending_is_a_notice_of_nodes_which_would_end_superlink_otherwise(
+    services: Services,
+    made: Path,
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """As in fedfundus-superlink.service, whose ExecStartPost it is."""
+
+    def nodes() -> tuple[int, str]:
+        line = ["fedfundus-coordinator", "nodes", "--kit", str(made), "--store", str(store)]
+        monkeypatch.setattr(sys, "argv", line)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), capfd.readouterr().err
+
+    assert nodes() == (0, "")
+    told = told_nodes(store / "services")
+    moema = next(key for key in told if site_of_key(key) == "moema")
+    with control(read_kit(made).superlink) as flower:
+        assert flower.unregister(moema, flower.nodes())  # by hand, as with Flower's own command
+    keep_told(store / "services", {key: told[key] for key in told if key != moema})
+    keep_left(store / "services", [])
+    code, said = nodes()
+    assert code == 0
+    assert "notice: SuperLink does not take the node key of moema" in " ".join(said.split())
+    told["ecdsa-sha2-nistp384 x away"] = "7"
+    keep_told(store / "services", told)
+    monkeypatch.setattr(Control, "unregister", lambda *_: False)
+    code, said = nodes()
+    assert code == 0
+    assert "notice: SuperLink still knows the node of away" in " ".join(said.split())
+
+
+def test_status_tells_a_superlink_of_the_service_manager_what_is_pending(
+    services: Services, made: Path, kit: Path, store: Path
+) -> None:
+    register(made, store, patience=5.0)  # `nodes`; nothing was started with this store
+    register_nodes(kit, store / "services")  # a kit that `start` would not take: its nodes are ours
+    gone = next(key for key in told_nodes(store / "services") if site_of_key(key) == "moema")
+    number = told_nodes(store / "services")[gone]
+    keep_left(store / "services", [gone])
+    found = standing(store)
+    assert (found["processes"]["superlink"], found["answers"]) == (None, {"superlink": True, "front": False})
+    assert found["certificate"]["problem"] == ""
+    assert found["pending"] == []
+    assert statuses(kit)[number] == "unregistered"
+    assert lines(found)[0] == "processes: superlink answers, a service manager's, front DOES NOT RUN"
+
+
+def test_status_waits_neither_for_a_superlink_that_hangs_nor_for_another_command(
+    kit: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registering, "LOOK_SECONDS", 0.5)
+    folder = store / "services"
+    keep_kit(folder, kit)
+    keep_left(folder, [(kit / "nodes/moema.pub").read_text().strip()])
+    with socket.create_server(("127.0.0.1", 0)) as hangs:  # it takes connections, and says nothing
+        text, address = (kit / "kit.toml").read_text(), read_kit(kit).superlink.address
+        (kit / "kit.toml").write_text(text.replace(address, f"127.0.0.1:{hangs.getsockname()[1]}"))
+        begun = time.monotonic()
+        assert len(standing(store)["pending"]) == 1
+        assert time.monotonic() - begun < 10  # Flower's client alone would give it half a minute, four times
+    with (folder / "nodes.lock").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(CoordinatorError, match="another command"):
+            unregister_left(kit, folder)
+        assert len(standing(store)["pending"]) == 1
 
 
 def test_a_superlink_that_does_not_answer_is_told_with_its_address(
     kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registering, "SECONDS", 0.0)
+    monkeypatch.setattr(control_module, "SECONDS", 0.0)
     text = (kit / "kit.toml").read_text()
     address = read_kit(kit).superlink.address
     (kit / "kit.toml").write_text(text.replace(address, "127.0.0.1:1"))

@@ -25,6 +25,7 @@ from deploy.services.ports import listens
 from server.moved import LOG
 from server.services.nodes import FOLDER, site_of_node
 from server.services.services import register
+from server.services.standing import standing
 
 FRONT, SUPERLINK = free_ports(2)
 
@@ -110,6 +111,9 @@ def test_superlink_is_told_its_sites_and_the_fronts_log_is_where_runs_look_for_i
     machine.run("superlink", "ExecReload")
     machine.run("front", "ExecReload")
     assert listens("127.0.0.1", FRONT)
+    found = standing(machine.store)  # what `status` says of it
+    assert found["answers"] == {"superlink": True, "front": True}
+    assert (found["certificate"]["problem"], found["pending"]) == ("", [])
 
 
 def test_a_superlink_that_does_not_come_is_said(machine: Machine) -> None:
