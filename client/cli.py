@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from rich.console import Console
 from client.audit.commands import register as register_audit
 from client.deployed_cli import register
 from client.privacy.commands import register as register_budget
-from client.site.config import load_site
+from client.rights.commands import register as register_rights
 from client.site.opening import open_site
 from client.weights.commands import register as register_weights
 from shared_model.command_line import errors
@@ -34,10 +33,6 @@ app = typer.Typer(
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The site's configuration.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else.")]
-Patient = Annotated[
-    str | None,
-    typer.Argument(help="The id in your own tables; left out, it is asked for.", show_default=False),
-]
 DEFAULT = Path("site.toml")
 
 
@@ -212,82 +207,7 @@ def find(
         done.show(Console(highlight=False))
 
 
-@app.command()
-def exclude(
-    patient: Patient = None,
-    config_file: ConfigFile = DEFAULT,
-    as_json: Json = False,
-) -> None:
-    """Bar a patient from all later rounds, delete what is kept of them, and name the runs that used them."""
-    from client.rights.exclude import exclude as bar
-    from client.site.prepare import readable_table
-
-    config, state = open_site(config_file)
-    exclusion = bar(state, _asked(patient), readable_table(config))
-    if as_json:
-        print(json.dumps(asdict(exclusion), indent=1))
-        raise typer.Exit(0 if exclusion.known else 1)
-    if not exclusion.known:
-        print("nobody is known here under this id: is it written as in your tables?")
-    print(
-        "excluded from all later rounds" if exclusion.new else "was excluded before; nothing is left to use"
-    )
-    for line in exclusion.removed:
-        print(f"removed: {line}")
-    for use in exclusion.runs:
-        print(
-            f"used by run {use.run} of federation {use.federation}, rounds {use.first_round} to {use.last_round}"
-        )
-    for notice in exclusion.notices:
-        errors.print(f"notice: {notice}", markup=False)
-    if not exclusion.known:
-        raise typer.Exit(1)
-
-
-@app.command()
-def include(patient: Patient = None, config_file: ConfigFile = DEFAULT) -> None:
-    """Take an exclusion back, where an id was mistyped or a patient agrees anew."""
-    from client.rights.exclude import include as allow
-
-    _, state = open_site(config_file)
-    print("included again" if allow(state, _asked(patient)) else "was not excluded: nothing changed")
-
-
-@app.command()
-def purge(
-    config_file: ConfigFile = DEFAULT,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this the list is only shown.")] = False,
-) -> None:
-    """Remove everything the system keeps at this site, its key last. Your own data are not touched."""
-    from client.rights.purge import listing
-    from client.rights.purge import purge as remove
-
-    config = load_site(config_file)
-    held = listing(config.state, config.key)
-    for kept in held:
-        print(f"{kept.path}  {kept.bytes / 2**20:,.1f} MB  {kept.what}")
-    if not held:
-        print("nothing is kept")
-        return
-    if not yes:
-        errors.print("nothing was removed; repeat with --yes to remove it, which cannot be undone")
-        raise typer.Exit(1)
-    purged = remove(config.state, config.key)
-    print(f"removed {purged.removed} files")
-    for left in purged.left:
-        errors.print(f"left: {left}", markup=False)
-    print("statistics this site has told are known to whoever was told: new ones can be compared with them")
-    if purged.left:
-        raise typer.Exit(1)
-
-
-def _asked(patient: str | None) -> str:
-    """The id given, or asked for without showing it: a command line stays in the shell's history."""
-    found: str = patient or typer.prompt("patient id", hide_input=True)
-    return found
-
-
-for add in (register, register_budget, register_weights, register_audit):
+for add in (register_rights, register, register_budget, register_weights, register_audit):
     add(app)
 
 

@@ -11,7 +11,7 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,6 +20,18 @@ from shared_model.files import naming_disk_errors
 
 _INTERVAL = 0.1  # seconds between two tries
 _held: set[int] = set()  # descriptors of the locks that this process holds
+
+
+class SiteBusy(RunError):
+    """Another command of the site holds its lock. holder: which, and its process."""
+
+    def __init__(self, holder: str, *, where: str, fix: str = "") -> None:
+        super().__init__(
+            f"Another command of this site is running ({holder}).",
+            where=where,
+            fix=fix or "Wait until it ends, or stop it; then run this command again.",
+        )
+        self.holder = holder
 
 
 class SiteLock:
@@ -31,13 +43,16 @@ class SiteLock:
         self._depth = 0
 
     @contextmanager
-    def hold(self, command: str, *, wait: float = 0.0) -> Iterator[None]:
+    def hold(
+        self, command: str, *, wait: float = 0.0, waiting: Callable[[str], None] = lambda holder: None
+    ) -> Iterator[None]:
         """Hold the lock under the command's name.
 
-        wait: seconds to wait for another holder. Raises RunError, which names it, where it does not let go.
+        wait: seconds to wait for another holder. waiting: told who that is, once, where there is a wait at all.
+        Raises SiteBusy, which names it, where it does not let go, and RunError where there can be no lock.
         """
         with self._threads:
-            descriptor = self._wait(command, wait) if self._depth == 0 else -1
+            descriptor = self._wait(command, wait, waiting) if self._depth == 0 else -1
             self._depth += 1
             try:
                 yield
@@ -48,14 +63,17 @@ class SiteLock:
                     os.ftruncate(descriptor, 0)
                     os.close(descriptor)
 
-    def _wait(self, command: str, seconds: float) -> int:
-        deadline = time.monotonic() + seconds
+    def _wait(self, command: str, seconds: float, waiting: Callable[[str], None]) -> int:
+        deadline, told = time.monotonic() + seconds, False
         while True:
             try:
                 return self._take(command)
-            except RunError:
+            except SiteBusy as busy:
                 if time.monotonic() >= deadline:
                     raise
+                if not told:
+                    waiting(busy.holder)
+                told = True
                 time.sleep(_INTERVAL)
 
     def _take(self, command: str) -> int:
@@ -92,11 +110,7 @@ class SiteLock:
                 where=str(self._path),
                 fix="Keep the state folder on a local disk ([storage] state in site.toml).",
             )
-        return RunError(
-            f"Another command of this site is running ({holder or 'just starting'}).",
-            where=str(self._path),
-            fix="Wait until it ends, or stop it; then run this command again.",
-        )
+        return SiteBusy(holder or "just starting", where=str(self._path))
 
 
 def _forget_after_fork() -> None:

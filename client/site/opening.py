@@ -1,4 +1,8 @@
-"""A site as its commands find it: site.toml and the state folder, with what [retention] says is too old deleted."""
+"""A site as its commands find it: site.toml and the state folder, with what [retention] says is too old deleted.
+
+Opening waits for nobody, and is not refused while a round trains, so that what an operator looks at, takes back or
+starts again can be at any time; a command that must be alone with the state takes its lock itself.
+"""
 
 from __future__ import annotations
 

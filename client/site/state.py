@@ -104,12 +104,14 @@ class SiteState:
         """The journal of this name, sealed as the rest is."""
         return Journal(self.path(name), self.vault, durable=durable)
 
-    def lock(self, command: str, *, wait: float = 0.0) -> AbstractContextManager[None]:
+    def lock(
+        self, command: str, *, wait: float = 0.0, waiting: Callable[[str], None] = lambda holder: None
+    ) -> AbstractContextManager[None]:
         """`with state.lock("check"):` keeps every other command of this site out.
 
-        wait: seconds to wait for one that runs. Raises RunError, which names it, where it does not end.
+        wait: seconds to wait for one that runs; waiting: told which it is. Raises SiteBusy where it does not end.
         """
-        return self._lock.hold(command, wait=wait)
+        return self._lock.hold(command, wait=wait, waiting=waiting)
 
 
 def _read(folder: Path, name: str, vault: Vault | None) -> bytes | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -180,11 +181,11 @@ def test_an_exclusion_that_is_interrupted_holds_and_is_finished_by_doing_it_agai
     assert mentions(site, *site.records(GONE)) == set()
 
 
-def test_another_command_is_waited_for_and_then_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exclude_module, "_PATIENCE", 0.2)
-    other = SiteState.open(site.folder, site.key, encrypt=site.state.vault is not None)
+def test_another_command_is_waited_for_and_then_named(site: Site) -> None:
+    other, told = SiteState.open(site.folder, site.key, encrypt=site.state.vault is not None), list[str]()
     with other.lock("check"), pytest.raises(RunError, match="check, process"):
-        exclude(site.state, GONE, site.table)
+        exclude(site.state, GONE, site.table, wait=0.3, waiting=told.append)
+    assert told == [f"check, process {os.getpid()}"]
     assert excluded(site.state) == set()
 
 
