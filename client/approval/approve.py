@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from client.approval.hashes import fitting, given_hash
 from client.approval.store import Approvals
 from client.approval.trusted import Trusted, trusted_of_kit
 from deploy.pki.keys import spoken
 from shared_model.config.section import Section
 from shared_model.config.secure_aggregation import SecureAggregationConfig
-from shared_model.errors import ConfigError, DataError
+from shared_model.errors import DataError
 from shared_model.package import package_sha256
 from shared_model.run_plan import RunPlan, SignedPlan
 from shared_model.version import PACKAGE_VERSION
-
-SHORTEST_HASH = 16  # characters that a script gives of a hash, at least
 
 Confirm = Callable[[str], bool]
 
@@ -36,19 +35,16 @@ class Operator:
     show: Callable[[str], None]
 
     def __post_init__(self) -> None:
-        self.hashes = tuple("".join(given.split()).lower() for given in self.hashes)
-        short = [given for given in self.hashes if len(given) < SHORTEST_HASH]
-        if short:
-            raise ConfigError(
-                f"a hash is given by at least {SHORTEST_HASH} of its characters",
-                where="--hash",
-                fix="give all of it",
-            )
+        self.hashes = tuple(given_hash(given, "--hash") for given in self.hashes)
+
+    def names(self, sha256: str) -> bool:
+        """Whether a script gave this hash."""
+        return any(sha256.startswith(given) for given in self.hashes)
 
     def agrees(self, sha256: str, what: str) -> bool:
         """Whether they agree to what has this hash, which was shown."""
         if self.hashes:
-            return any(sha256.startswith(given) for given in self.hashes)
+            return self.names(sha256)
         return self.confirm is not None and self.confirm(f"Approve {what} {sha256[:16]}?")
 
 
@@ -67,10 +63,27 @@ def approve(
         signed = read_signed(file)
         approvals.trusted.plan_of(signed, datetime.now(UTC))
         return _plan(approvals, operator, approvals.propose(signed).signed) and done
-    for kept in approvals.plans().values():
-        if not kept.approved:
+    for sha256, kept in approvals.plans().items():
+        if kept.waits or (kept.withdrawn and operator.names(sha256)):
             done &= _plan(approvals, operator, kept.signed)
     return done
+
+
+def unmatched(
+    approvals: Approvals, operator: Operator, site: str, *, kit: Path | None, file: Path | None
+) -> list[str]:
+    """The hashes a script gave that nothing here has. Raises ConfigError for one that several things have.
+
+    Asked before `approve`, of all that it could ask for and of all that was approved before, which a script may repeat.
+    """
+    if not operator.hashes:
+        return []
+    trusted = approvals.known_federation()
+    known = [package_sha256(), *approvals.packages(), *approvals.plans()]
+    known += [trusted.fingerprint] if trusted is not None else []
+    known += [trusted_of_kit(kit, site).fingerprint] if kit is not None else []
+    known += [read_signed(file).sha256] if file is not None else []
+    return [given for given in operator.hashes if fitting(given, known, "--hash") is None]
 
 
 def read_signed(file: Path) -> SignedPlan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from client.approval.store import Approvals
+from client.approval.store import Approvals, KeptPlan
 from client.gateway.worker_client import WorkerClient
 from client.site.config import SiteConfig
 from client.site.state import SiteState
@@ -27,7 +27,7 @@ def status(config: SiteConfig, state: SiteState, socket: Path) -> dict[str, Any]
     approvals = Approvals(state)
     package = package_sha256()
     federation = approvals.known_federation()
-    at_work = approvals.at_work()
+    joined, worker = approvals.at_work(), _worker(socket)
     return {
         "site": config.site.name,
         "version": PACKAGE_VERSION,
@@ -36,16 +36,27 @@ def status(config: SiteConfig, state: SiteState, socket: Path) -> dict[str, Any]
         else {"name": federation.federation, "authority": federation.fingerprint},
         "package": {"sha256": package, "approved": approvals.packages().get(package, "")},
         "plans": [
-            {
-                "sha256": sha256,
-                "run": read_plan(kept.signed.text).run,
-                "came": kept.came,
-                "approved": kept.approved,
-                "at_work": at_work is not None and at_work.sha256 == sha256,
-            }
+            _plan(kept, joined is not None and joined.sha256 == sha256, worker["busy"])
             for sha256, kept in approvals.plans().items()
         ],
-        "worker": _worker(socket),
+        "worker": worker,
+    }
+
+
+def _plan(kept: KeptPlan, joined: bool, busy: str) -> dict[str, Any]:
+    """joined: whether it is the plan that was joined last. busy: the question that the worker answers now, if any.
+
+    Nobody tells a site that a run has ended, so a plan is at work only while a question of it is answered; joining may
+    be of another plan than the last one.
+    """
+    return {
+        "sha256": kept.signed.sha256,
+        "run": read_plan(kept.signed.text).run,
+        "came": kept.came,
+        "approved": kept.approved,
+        "withdrawn": kept.withdrawn,
+        "joined_last": joined,
+        "at_work": joined and busy not in ("", "join"),
     }
 
 
@@ -74,7 +85,8 @@ def exit_code(document: dict[str, Any]) -> int:
     waits = not document["federation"] or not document["package"]["approved"]
     another = document["worker"]["package"] != document["package"]["sha256"]
     soon = document.get("certificate", {"days_left": WARN_DAYS})["days_left"] < WARN_DAYS
-    return WAITS if waits or another or soon or any(not plan["approved"] for plan in plans) else READY
+    undecided = any(not plan["approved"] and not plan.get("withdrawn") for plan in plans)
+    return WAITS if waits or another or soon or undecided else READY
 
 
 def problem_lines(problems: list[dict[str, str]]) -> list[str]:
@@ -104,8 +116,9 @@ def lines(document: dict[str, Any]) -> list[str]:
         found.append(f"federation {federation['name']}, authority {federation['authority'][:16]}")
     found.append(f"package {package['sha256'][:16]}: {_since(package['approved'])}")
     for plan in document["plans"]:
-        work = ", at work" if plan["at_work"] else ""
-        found.append(f"plan {plan['sha256'][:16]}, run {plan['run']}: {_since(plan['approved'])}{work}")
+        how = f"withdrawn {plan['withdrawn']}" if plan["withdrawn"] else _since(plan["approved"])
+        work = ", at work" if plan["at_work"] else ", joined last" if plan["joined_last"] else ""
+        found.append(f"plan {plan['sha256'][:16]}, run {plan['run']}: {how}{work}")
     return found
 
 

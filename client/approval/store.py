@@ -2,7 +2,8 @@
 
 A plan that the coordinator sends and nobody has approved is kept for the operator to look at; of such plans only the
 last few are kept, so that nobody can fill the disk with them. Whatever is approved counts from the next call on, and
-no longer from the next call after it was withdrawn.
+no longer from the next call after it was withdrawn. A plan that was withdrawn, or declined before it was approved,
+waits no more, however often it is sent again, until the operator approves it after all.
 """
 
 from __future__ import annotations
@@ -29,11 +30,17 @@ MOST_WAITING = 8
 
 @dataclass(frozen=True)
 class KeptPlan:
-    """signed: as it came. came, approved: when, ISO 8601 in UTC; approved is "" for one that waits."""
+    """signed: as it came. came, approved, withdrawn: when, ISO 8601 in UTC; the last two are "" for one that waits."""
 
     signed: SignedPlan
     came: str
     approved: str = ""
+    withdrawn: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the operator has not decided yet."""
+        return not self.approved and not self.withdrawn
 
 
 class Approvals:
@@ -96,7 +103,7 @@ class Approvals:
         known = self.plan(signed.sha256)
         if known is not None:
             return known
-        waiting = [sha256 for sha256, kept in self.plans().items() if not kept.approved]
+        waiting = [sha256 for sha256, kept in self.plans().items() if kept.waits]
         for oldest in waiting[: max(0, len(waiting) - MOST_WAITING + 1)]:
             self._state.remove(f"{PLANS}/{oldest}.json")
         return self._keep(KeptPlan(signed, _now()))
@@ -109,17 +116,17 @@ class Approvals:
             self._keep(KeptPlan(signed, kept.came, _now()))
 
     def withdraw(self, sha256: str) -> bool:
-        """Take the approval of a package or plan back; whether there was one."""
+        """Take the approval of a package or plan back, or decline a plan that waits; whether there was anything to."""
         packages = self.packages()
         if sha256 in packages:
             self._told("package withdrawn", package=sha256)
             self._write(PACKAGES, {name: when for name, when in packages.items() if name != sha256})
             return True
         kept = self.plan(sha256)
-        if kept is None or not kept.approved:
+        if kept is None or kept.withdrawn:
             return False
-        self._told("plan withdrawn", plan=sha256)
-        self._keep(KeptPlan(kept.signed, kept.came))
+        self._told("plan withdrawn" if kept.approved else "plan declined", plan=sha256)
+        self._keep(KeptPlan(kept.signed, kept.came, withdrawn=_now()))
         return True
 
     def require(self, signed: SignedPlan, package: str) -> RunPlan:
@@ -140,7 +147,8 @@ class Approvals:
         if not kept.approved:
             raise RunError(
                 f"this site's operator has not approved the run plan {signed.sha256[:16]}",
-                fix="at the site: fedfundus-site approve",
+                fix="at the site: fedfundus-site approve"
+                + (f" --hash {signed.sha256[:16]}, since it was withdrawn" if kept.withdrawn else ""),
             )
         return plan
 
@@ -160,6 +168,8 @@ class Approvals:
 
     def _keep(self, kept: KeptPlan) -> KeptPlan:
         fields = kept.signed.to_field() | {"came": kept.came, "approved": kept.approved}
+        if kept.withdrawn:  # no field that earlier releases do not know, where it says nothing
+            fields["withdrawn"] = kept.withdrawn
         self._write(f"{PLANS}/{kept.signed.sha256}.json", fields)
         return kept
 
@@ -167,7 +177,8 @@ class Approvals:
         fields = json.loads(self._state.read(name) or b"{}")
         try:
             came, approved = str(fields.pop("came")), str(fields.pop("approved"))
-            return KeptPlan(SignedPlan.of(fields), came, approved)
+            withdrawn = str(fields.pop("withdrawn", ""))
+            return KeptPlan(SignedPlan.of(fields), came, approved, withdrawn)
         except KeyError:
             raise DataError(
                 "a run plan that this site keeps is damaged",

@@ -154,6 +154,88 @@ def test_a_withdrawn_approval_counts_at_once(operator: Run, site: Site, signed: 
     assert operator("approve", "--withdraw", PACKAGE)[0] == 1
 
 
+def test_what_status_shows_of_a_hash_is_enough_to_withdraw_by(
+    operator: Run, site: Site, signed: SignedPlan
+) -> None:
+    site.trust()
+    approvals = site.approvals()
+    approvals.approve_package(PACKAGE)
+    approvals.approve_plan(signed)
+    code, told, _ = operator("status", "--socket", site.socket)
+    shown = next(line for line in told.splitlines() if line.startswith("plan ")).split()[1].rstrip(",")
+    assert operator("approve", "--withdraw", shown)[:2] == (0, f"withdrawn: {signed.sha256}\n")
+    assert operator("approve", "--withdraw", shown)[:2] == (1, "nothing of this hash is approved or waits\n")
+    code, _, why = operator("approve", "--withdraw", PACKAGE[:15])
+    assert (code, "at least 16" in why) == (2, True)
+    assert approvals.packages().keys() == {PACKAGE}
+    assert operator("approve", "--withdraw", PACKAGE[:16])[:2] == (0, f"withdrawn: {PACKAGE}\n")
+
+
+def test_a_hash_that_two_things_begin_with_is_refused(operator: Run, site: Site) -> None:
+    site.trust()
+    approvals, both = site.approvals(), ("ab" * 16 + "cd" * 16, PACKAGE)
+    for package in both:
+        approvals.approve_package(package)
+    for option in ("--withdraw", "--hash"):
+        code, _, why = operator("approve", option, PACKAGE[:20])
+        assert (code, "2 hashes begin with" in why) == (2, True)
+        assert all(package in why for package in both)
+    assert approvals.packages().keys() == set(both)
+    assert operator("approve", "--withdraw", PACKAGE)[0] == 0
+    assert approvals.packages().keys() == {both[0]}
+
+
+@pytest.mark.parametrize("approved", [True, False], ids=["withdrawn", "never approved"])
+def test_a_plan_that_is_not_wanted_waits_no_more_until_it_is_named(
+    operator: Run, site: Site, signed: SignedPlan, approved: bool
+) -> None:
+    site.trust()
+    approvals = site.approvals()
+    approvals.approve_package(PACKAGE)
+    approvals.approve_plan(signed) if approved else approvals.propose(signed)
+    code, told, _ = operator("approve", "--withdraw", signed.sha256[:16])
+    assert (code, told) == (0, f"{'withdrawn' if approved else 'declined'}: {signed.sha256}\n")
+    with pytest.raises(RunError, match="has not approved the run plan"):
+        approvals.require(signed, PACKAGE)  # the coordinator sends it again
+    assert not approvals.plans()[signed.sha256].waits
+    code, told, _ = operator("approve")
+    assert (code, told) == (0, "approved; nothing waits\n")
+    _, told, _ = operator("status", "--socket", site.socket)
+    assert f"plan {signed.sha256[:16]}, run run-1: withdrawn 20" in told
+    assert "WAITS" not in told
+    assert operator("approve", "--hash", signed.sha256[:16])[0] == 0
+    assert approvals.require(signed, PACKAGE)
+
+
+def test_plans_that_were_declined_are_remembered_however_many_come(
+    operator: Run, site: Site, kits: Path, plan: RunPlan, signed: SignedPlan
+) -> None:
+    site.trust()
+    approvals = site.approvals()
+    approvals.propose(signed)
+    assert approvals.withdraw(signed.sha256)
+    for number in range(MOST_WAITING + 3):
+        other = plan.model_copy(update={"run": f"other-{number}"})
+        approvals.propose(signed_by_kit(other, kits / "coordinator"))
+    assert approvals.plans()[signed.sha256].withdrawn
+
+
+def test_a_hash_that_nothing_has_is_said_and_is_no_success(
+    operator: Run, site: Site, signed: SignedPlan
+) -> None:
+    site.trust()
+    approvals = site.approvals()
+    approvals.approve_package(PACKAGE)
+    code, told, why = operator("approve", "--hash", "0" * 64)
+    assert (code, told, why) == (1, "nothing waits\n", f"nothing of this hash waits: {'0' * 64}\n")
+    approvals.propose(signed)
+    code, told, why = operator("approve", "--hash", signed.sha256, "--hash", "0" * 64)
+    assert (code, f"nothing of this hash waits: {'0' * 64}" in why) == (1, True)
+    assert approvals.require(signed, PACKAGE)
+    again = operator("approve", "--hash", signed.sha256, "--hash", PACKAGE)  # as a script does
+    assert again == (0, again[1], "")
+
+
 def test_plans_that_nobody_approves_cannot_fill_the_disk(
     site: Site, kits: Path, plan: RunPlan, signed: SignedPlan
 ) -> None:
@@ -193,12 +275,29 @@ def test_status_says_what_waits_and_that_no_worker_serves(
             "sha256": signed.sha256,
             "run": "run-1",
             "approved": "",
+            "withdrawn": "",
+            "joined_last": False,
             "at_work": False,
             "came": document["plans"][0]["came"],
         }
     ]
     code, told, _ = operator("status", "--socket", site.socket)
     assert f"plan {signed.sha256[:16]}, run run-1: WAITS for approval" in told
+
+
+def test_a_plan_is_at_work_only_while_a_question_of_it_is_answered(
+    operator: Run, site: Site, signed: SignedPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.trust()
+    approvals = site.approvals()
+    approvals.approve_plan(signed)
+    approvals.set_at_work(signed.sha256)
+    for busy, shown in (("", ", joined last"), ("join", ", joined last"), ("train", ", at work")):
+        worker = {"problem": "", "package": PACKAGE, "busy": busy, "run": "run-1"}
+        monkeypatch.setattr(looking, "_worker", lambda socket, worker=worker: worker)
+        _, told, _ = operator("status", "--socket", site.socket)
+        line = next(line for line in told.splitlines() if line.startswith("plan "))
+        assert line.endswith(shown)
 
 
 def test_what_status_finds_decides_its_exit_code() -> None:
@@ -209,10 +308,14 @@ def test_what_status_finds_decides_its_exit_code() -> None:
         "plans": [{"approved": "2026-11-22"}],
     }
     assert looking.exit_code(ready) == looking.READY
+    assert (
+        looking.exit_code(ready | {"plans": [{"approved": "", "withdrawn": "2026-11-22"}]}) == looking.READY
+    )
     for waits in (
         {"federation": None},
         {"package": {"sha256": PACKAGE, "approved": ""}},
         {"plans": [{"approved": ""}]},
+        {"plans": [{"approved": "", "withdrawn": ""}]},
         {"worker": {"problem": "", "package": "cd" * 32}},
     ):
         assert looking.exit_code(ready | waits) == looking.WAITS
