@@ -38,7 +38,10 @@ def lock(file: Path) -> Iterator[bool]:
 
 
 def is_locked(file: Path) -> bool:
-    """Whether somebody holds the lock now. Takes and writes nothing."""
+    """Whether somebody holds the lock now. Takes and writes nothing.
+
+    Who holds the older kind alone, a release before, is not seen: that kind cannot be asked about.
+    """
     try:
         handle = os.open(file, os.O_RDONLY)
     except OSError:  # never held

@@ -84,9 +84,13 @@ def test_who_carries_a_run_out_is_seen_by_others_and_by_itself(store: RunStore) 
 
 
 def test_a_run_that_an_earlier_release_carries_out_is_not_carried_out_twice(store: RunStore) -> None:
+    store.set_state("run", "running")
     handle = os.open(store.open("run").path / runs.LOCK, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        assert (
+            store.row("run").state == "interrupted"
+        )  # which docs/guides/upgrade.md says, and that it is harmless
         with pytest.raises(CoordinatorError, match="C302"), store.locked("run"):
             pass
     finally:
