@@ -67,25 +67,32 @@ class WorkerHost:
         self._log.check()
 
     def expected(self, question: Question) -> int:
-        """Bytes of tensors that a request may bring at most."""
+        """Bytes of tensors that a request may bring at most. Raises and writes down as `answer`."""
         if question in ("join", "statistics"):
             return 0
-        signed = self.approvals.at_work()
-        if signed is None:
-            raise _not_joined()
-        return int(_SLACK * self.approvals.require(signed, self.package).bytes_of_tensors) + (1 << 20)
+        try:
+            signed = self.approvals.at_work()
+            if signed is None:
+                raise _not_joined()
+            return int(_SLACK * self.approvals.require(signed, self.package).bytes_of_tensors) + (1 << 20)
+        except FedFundusError as error:
+            self._refused(error, question=question)
+            raise
 
     def answer(self, question: Question, request: Payload) -> Payload:
         """The answer that leaves, written down before. Raises FedFundusError, of which only `what` may leave."""
         try:
             answer = self._answer(question, request)
         except FedFundusError as error:
-            why = "the site's configuration does not fit" if isinstance(error, ConfigError) else error.what
-            self._log.append("refused", **_about(question, request), why=why)
+            self._refused(error, **_about(question, request))
             raise
         named = {"run": self._run, "plan": self._of, "id": message_id(answer)}
         self._log.append("answered", **_about(question, answer), **named)
         return answer
+
+    def _refused(self, error: FedFundusError, **about: str | int) -> None:
+        why = "the site's configuration does not fit" if isinstance(error, ConfigError) else error.what
+        self._log.append("refused", **about, why=why)
 
     def _answer(self, question: Question, request: Payload) -> Payload:
         if question == "join":

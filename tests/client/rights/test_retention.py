@@ -8,6 +8,7 @@ import pytest
 from client.rights.retention import RETENTION_KEYS, expire
 from client.site.config import RetentionSection
 from client.site.contents import CONTENTS, IMAGES, MEASUREMENTS, QUARANTINE, files
+from client.site.state import SiteState
 from shared_model.errors import ConfigError
 from tests.client.rights.conftest import Site
 
@@ -77,3 +78,21 @@ def test_a_key_there_is_none_of_is_refused(site: Site) -> None:
     with pytest.raises(ConfigError, match="cache") as caught:
         expire(site.state, {"cache": 3})
     assert caught.value.where == "retention.cache"
+
+
+def test_while_another_command_runs_nothing_goes_and_nobody_waits(site: Site) -> None:
+    other, before = SiteState.open(site.folder, site.key, encrypt=site.state.vault is not None), kept(site)
+    with other.lock("round"):
+        assert after(site, 1000, DAYS) == []
+        assert kept(site) == before
+    assert len(after(site, 1000, DAYS)) == 4
+
+
+def test_where_nothing_is_due_no_lock_is_taken(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+    lock = site.state.lock
+    monkeypatch.setattr(site.state, "lock", lambda command: taken.append(command) or lock(command))
+    assert after(site, 1, DAYS) == []
+    assert taken == []
+    assert after(site, 91, DAYS)
+    assert taken == ["retention"]
