@@ -92,13 +92,20 @@ def status(
     run: Annotated[str | None, typer.Argument()] = None, store: StoreFolder = STORE, as_json: Json = False
 ) -> None:
     """Show one run, by default the latest: rounds, sites, what was not used and why. Exit code: that of the run."""
+    from server.errors import CoordinatorError
     from server.following import exit_code
     from server.screen import show_run
     from server.services.standing import lines, standing
     from server.store.report import run_document
 
-    runs = existing(store)
-    row = runs.row(run or latest(runs))
+    try:
+        runs = existing(store)
+        row = runs.row(run or latest(runs))
+    except CoordinatorError:
+        if run is None and not as_json:  # before the first run, too, the processes stand somehow
+            for line in lines(standing(store.resolve())):
+                print(line)
+        raise
     document = run_document(runs, row) | standing(runs.folder)
     if as_json:
         _print_json(document)

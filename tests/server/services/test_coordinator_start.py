@@ -18,6 +18,7 @@ from deploy.rehearsal.networks import free_ports
 from deploy.services.nginx import nginx
 from server.cli import main
 from server.services.services import services_of
+from server.services.standing import keep_kit
 from shared_model.errors import FedFundusError
 
 Run = Callable[..., tuple[int, str, str]]
@@ -119,3 +120,17 @@ def test_a_process_of_another_name(coordinator: Run, kit: Path) -> None:
 def test_stopping_where_nothing_runs_says_so(coordinator: Run) -> None:
     code, told, _ = coordinator("shutdown")
     assert (code, told) == (0, "nothing ran\n")
+
+
+def test_status_before_the_first_run_says_how_the_processes_stand(
+    coordinator: Run, kit: Path, tmp_path: Path
+) -> None:
+    code, told, said = coordinator("status")
+    assert (code, told, "C301" in said) == (3, "", True)
+    keep_kit(tmp_path / "store" / "services", kit)
+    code, told, said = coordinator("status")
+    assert told.splitlines()[0] == "processes: superlink DOES NOT RUN, front DOES NOT RUN"
+    assert told.splitlines()[1].startswith("certificate: until ")
+    assert (code, "C301" in said) == (3, True)
+    code, told, _ = coordinator("status", "--json")
+    assert (code, told) == (3, "")
