@@ -127,6 +127,7 @@ def test_status_before_the_first_run_says_how_the_processes_stand(
 ) -> None:
     code, told, said = coordinator("status")
     assert (code, told, "C301" in said) == (3, "", True)
+    (tmp_path / "store" / "services").mkdir(parents=True)
     keep_kit(tmp_path / "store" / "services", kit)
     code, told, said = coordinator("status")
     assert told.splitlines()[0] == "processes: superlink DOES NOT RUN, front DOES NOT RUN"
