@@ -24,6 +24,7 @@ from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
+from client.gateway.heartbeat import STILL_CONNECTED
 from deploy.errors import Code, DeployError
 from shared_model.errors import FedFundusError
 
@@ -33,6 +34,7 @@ REPEATED = (
     3600.0  # seconds after which how this site stands is said again: `status` reads it, and logs are rotated
 )
 FIRST, LONGEST, GROWTH = 2.0, 60.0, 1.5  # seconds between trials, and what follows each that failed
+STILL = 5.0  # seconds between trials then: it is over within a minute, and `start` waits for it
 _WHY = {  # what the answer to a trial says of this site
     400: "its certificate is not taken: revoked, or out of date",
     401: "its node key is not registered, or this machine's clock is off",
@@ -65,7 +67,7 @@ def await_activation(kit: Callable[[], Connection], stop: threading.Event) -> Co
         if why != said or time.monotonic() - when > REPEATED:
             log.warning("%s; tried again in growing pauses of up to %g seconds", why, LONGEST)
             said, when = why, time.monotonic()
-        stop.wait(pause)
+        stop.wait(min(pause, STILL) if why.startswith(STILL_CONNECTED) else pause)
         pause = min(LONGEST, pause * GROWTH)
     return None
 
@@ -100,7 +102,7 @@ def _tried(connection: Connection) -> str:
 def _refused(answer: httpx.Response) -> str:
     found = FlowerError.from_json(answer.text)
     if found is not None and found.code == ApiErrorCode.FLEET_NODE_ACTIVATION_FAILED:
-        return "this site still counts as connected: another gateway of it runs, or one was killed"
+        return f"{STILL_CONNECTED}: another gateway of it runs, or one was killed"
     if answer.status_code >= 500:  # the proxy's word for a front that is not there
         return f"the coordinator cannot be reached (status {answer.status_code})"
     why = _WHY.get(answer.status_code, "for a reason that is not known")

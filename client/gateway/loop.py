@@ -28,27 +28,38 @@ from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_connection import http_request_response
 
 from client.gateway.activation import REPEATED, Connection, await_activation, unauthorised
+from client.gateway.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
 
 SHORTEST, LONGEST, GROWTH = 0.05, 3.0, 1.5  # seconds between looks, and what follows each empty one
 Answer = Callable[[Message], Message]
+_UNSEEN = Heartbeat(None)
 
 
-def run_loop(kit: Callable[[], Connection], answer: Answer, stop: threading.Event) -> None:
-    """Answer messages until `stop`. kit: where to, and with which key; read before each connection."""
+def run_loop(
+    kit: Callable[[], Connection],
+    answer: Answer,
+    stop: threading.Event,
+    heartbeat: Heartbeat = _UNSEEN,
+) -> None:
+    """Answer messages until `stop`. kit: where to, and with which key; read before each connection.
+
+    heartbeat: is told whenever the coordinator was heard.
+    """
     while (connection := await_activation(kit, stop)) is not None:
         try:
-            _connected(connection, answer, stop)
+            _connected(connection, answer, stop, heartbeat)
         except RunNotRunningException:
             log.info("the front refused this site again at once")
         except KeyboardInterrupt:  # a person's, or Flower's own: it interrupts its process at a 401
             if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN or not unauthorised(connection):
                 raise
+        heartbeat.lost()
         stop.wait(LONGEST)  # reached only after a refusal or an error, which Flower has logged: connect anew
 
 
-def _connected(connection: Connection, answer: Answer, stop: threading.Event) -> None:
+def _connected(connection: Connection, answer: Answer, stop: threading.Event, heartbeat: Heartbeat) -> None:
     with http_request_response(
         connection.address,
         False,
@@ -57,7 +68,7 @@ def _connected(connection: Connection, answer: Answer, stop: threading.Event) ->
     ) as calls:
         fleet = _Fleet(*calls)
         TaskIdentity.node_id, TaskIdentity.task_id = fleet.node_id, 0
-        _serve(fleet, answer, stop)
+        _serve(fleet, answer, stop, heartbeat)
 
 
 @dataclass(frozen=True)
@@ -74,9 +85,10 @@ class _Fleet:
     confirm: Callable[[int, str], None]
 
 
-def _serve(fleet: _Fleet, answer: Answer, stop: threading.Event) -> None:
+def _serve(fleet: _Fleet, answer: Answer, stop: threading.Event, heartbeat: Heartbeat) -> None:
     """Until `stop`, or until this site is refused: to a question for messages no run is named that could have ended."""
     pause, said = SHORTEST, -math.inf
+    heartbeat.heard()  # it has taken the node
     while not stop.wait(pause):
         if time.monotonic() - said > REPEATED:
             log.info("connected as node %s", fleet.node_id)
@@ -86,12 +98,14 @@ def _serve(fleet: _Fleet, answer: Answer, stop: threading.Event) -> None:
         except RunNotRunningException:  # Flower's word for any 403 that is not its own
             log.info("the front refused a question")
             return
+        heartbeat.heard()
         if received is None:
             pause = min(LONGEST, pause * GROWTH)
             continue
         pause = SHORTEST
         try:
-            _one(fleet, answer, *received)
+            with heartbeat.answering():
+                _one(fleet, answer, *received)
         except RunNotRunningException:
             log.info("the run of a message has ended")
 

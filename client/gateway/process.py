@@ -17,6 +17,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from client.gateway.heartbeat import VARIABLE, Heartbeat
 from client.gateway.kit import GatewayKit, read_gateway_kit
 from shared_model.errors import RunError
 from shared_model.offline import switch_off_what_calls_home
@@ -90,8 +91,15 @@ def _through_loop(found: GatewayKit, kit: Path, superlink: str, root_certificate
         now = read_gateway_kit(kit, superlink)
         return Connection(now.superlink, str(root_certificates or now.loopback[0]), now.key())
 
-    print(f"gateway of {found.site} to {found.superlink}", flush=True)
-    run_loop(connection, lambda message: forward(message, worker(), signed), threading.Event())
+    heartbeat = Heartbeat(_heartbeat_file())
+    with heartbeat.kept():
+        print(f"gateway of {found.site} to {found.superlink}", flush=True)
+        run_loop(connection, lambda message: forward(message, worker(), signed), threading.Event(), heartbeat)
+
+
+def _heartbeat_file() -> Path | None:
+    found = os.environ.get(VARIABLE)
+    return Path(found) if found else None
 
 
 def _through_supernode(kit: GatewayKit, believed: Path, folder: Path) -> None:
@@ -99,6 +107,9 @@ def _through_supernode(kit: GatewayKit, believed: Path, folder: Path) -> None:
     from client.gateway.contract import EXECUTOR, require
 
     require(EXECUTOR)
+    Heartbeat(
+        _heartbeat_file()
+    ).removed()  # it would be of an earlier gateway; a SuperNode gives no such sign
     from client.gateway.app import app
     from client.gateway.executor import Executor
 

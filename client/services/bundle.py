@@ -17,10 +17,11 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from client.approval.status import status
+from client.deployed_cli import DEFAULT_SOCKET
 from client.services.logs import log_files
 from client.services.own_words import PACKAGES, own_words
-from client.services.services import NAMES, places, services_of, usable
+from client.services.services import NAMES, places, services_of, started, usable
+from client.services.standing import whole
 from client.site.config import SiteConfig
 from client.site.opening import open_site
 from shared_model.errors import ConfigError, FedFundusError
@@ -83,16 +84,25 @@ def _masked(token: str) -> str:
 
 
 def _status(config: SiteConfig) -> dict[str, object]:
-    """What `status` says, without the kit's and the socket's places."""
+    """What `status` says, without the kit's and the socket's places; its problems masked as the logs' lines are."""
     _, state = open_site(config.file)
     place, services = places(config), services_of(config)
-    document = status(config, state, place.socket if place else Path("worker.sock"))
+    running = started(config)
+    document = whole(config, state, running.socket if running else DEFAULT_SOCKET)
+    document["problems"] = [_problem(problem) for problem in document["problems"]]
+    for name in ("certificate", "coordinator"):  # what is wrong with them is among the problems
+        document.pop(name, None)
     document["processes"] = {name: services.running(name) is not None for name in NAMES}
     try:
         document["kit"] = "none" if place is None else f"until {usable(config, state, place.kit).expires}"
     except FedFundusError as error:
         document["kit"] = error.what
     return document
+
+
+def _problem(problem: dict[str, str]) -> dict[str, str]:
+    """Its number, and of its words what may be shown; where it lies names paths, and logs' last words."""
+    return {"number": problem["number"], **{key: mask(problem[key]) or "..." for key in ("problem", "fix")}}
 
 
 def _versions(now: datetime) -> dict[str, str]:

@@ -78,7 +78,8 @@ def stop(names: Names = None, config_file: ConfigFile = DEFAULT) -> None:
     from client.site.config import load_site
 
     wanted = _known(names)
-    stopped = services_of(load_site(config_file)).stop([name for name in reversed(NAMES) if name in wanted])
+    services = services_of(load_site(config_file))
+    stopped = services.stop([name for name in reversed(NAMES) if name in wanted]) if services.known() else []
     print(f"stopped: {', '.join(stopped)}" if stopped else "nothing ran")
     if not stopped:
         errors.print("notice: what a service manager started is stopped by that", markup=False)

@@ -1,36 +1,50 @@
-"""Whether this site's gateway says that it is connected: the only word on it that counts.
+"""Whether this site's gateway is connected, by its own words and signs: nothing else counts.
 
 That the coordinator answers this machine is seen from here (client.gateway.reaching); that it has taken this site's
-node only the gateway knows, and writes into its log.
+node, and answers it still, only the gateway knows: it writes the one into its log and keeps the time of the other
+(client.gateway.heartbeat). Flower's SuperNode, and a gateway of an earlier release, have the log alone.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import time
 
+import psutil
+
+from client.gateway.heartbeat import NAME as HEARTBEAT
+from client.gateway.heartbeat import STALE, STILL_CONNECTED, silent
 from client.services.services import GATEWAY
 from deploy.errors import Code, DeployError
 from deploy.services.services import Services
 
 WAIT_SECONDS = 30.0  # for a gateway that was just started
+KILLED_SECONDS = 75.0  # for one whose predecessor was killed: its node is online for up to a minute
 _LOOK = 0.2
 _TAIL = 2**16  # bytes of its log that are looked at first
 _CONNECTED = re.compile(  # our loop's words, and those of Flower's SuperNode
-    rb"client\.gateway\.loop: (connected as node|received|answered) |SuperNode ID: "
+    rb"client\.gateway\.loop: (connected as node|received|answered) |SuperNode ID: |Connection successful after "
 )
 _BEGUN = b"gateway of "  # its first words
 _NOT_TAKEN = b" WARNING client.gateway.activation: "
+_FAILED = b"Connection attempt failed, retrying"  # Flower's words; over within a second or two, mostly
 
 
-def await_connected(services: Services, seconds: float = WAIT_SECONDS) -> None:
-    """Return once the gateway says that it is connected. Raises DeployError with its last words where it does not."""
-    until = time.monotonic() + seconds
+def await_connected(
+    services: Services, seconds: float = WAIT_SECONDS, killed: float = KILLED_SECONDS
+) -> None:
+    """Return once the gateway says that it is connected. Raises DeployError with its last words where it does not.
+
+    killed: seconds in place of `seconds` while an earlier gateway still counts as connected there.
+    """
+    began = time.monotonic()
     while True:
         try:
             return require_connected(services)
         except DeployError as error:
-            if error.code is not Code.NOT_CONNECTED or time.monotonic() > until:
+            patience = max(seconds, killed) if STILL_CONNECTED in error.where else seconds
+            if error.code is not Code.NOT_CONNECTED or time.monotonic() - began > patience:
                 raise
         time.sleep(_LOOK)
 
@@ -38,16 +52,48 @@ def await_connected(services: Services, seconds: float = WAIT_SECONDS) -> None:
 def require_connected(services: Services) -> None:
     """Raise DeployError where the gateway has ended, or by its own words is not connected now."""
     record = services.record(GATEWAY)
-    if record is None or record.process() is None:
+    process = record.process() if record is not None else None
+    if record is None or process is None:
         raise ended(services, GATEWAY)
-    said = _last_word(services, record.log)
-    if said is not None:
+    if _halted(process):
         raise DeployError(
             Code.NOT_CONNECTED,
-            "the gateway is not connected to the coordinator; it goes on trying",
-            where=f"{services.log(GATEWAY)}, its last words: {said or 'none yet'}",
-            fix="do what it says; if it says nothing: fedfundus-site logs gateway, and proxy",
+            "the gateway was halted by a signal, and does nothing",
+            where=f"process {process.pid}",
+            fix=f"kill -CONT {process.pid}; or fedfundus-site stop gateway, then start",
         )
+    sign = silent(services.folder / HEARTBEAT)
+    said = _last_word(services, record.log, signs=sign is not None)
+    if said is None and (sign is None or sign <= STALE):
+        return
+    said = said if said is not None else last_line(services, GATEWAY, record.log)
+    where = f"{services.log(GATEWAY)}, its last words: {said or 'none yet'}"
+    raise not_connected(sign, where, _fix(said))
+
+
+def not_connected(sign: float | None, where: str, fix: str) -> DeployError:
+    """A gateway that runs and is not connected. sign: seconds since its last, as client.gateway.heartbeat.silent."""
+    what = "the gateway is not connected to the coordinator; it goes on trying"
+    if sign is not None and STALE < sign < math.inf:
+        what = f"the gateway has given no sign for {sign:.0f} seconds: it hangs, or cannot write one"
+    return DeployError(Code.NOT_CONNECTED, what, where=where, fix=fix)
+
+
+def _halted(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_STOPPED)
+    except psutil.Error:  # it has just ended
+        return False
+
+
+def _fix(said: str) -> str:
+    if said.startswith(STILL_CONNECTED):
+        return "nothing: within a minute it is over, unless another gateway of this site runs"
+    if _FAILED.decode("ascii") in said:
+        return "ask the coordinator whether its SuperLink runs: the front answers, and what is behind it does not"
+    return (
+        "do what it says; if it says nothing: fedfundus-site logs gateway, and proxy; then stop and start it"
+    )
 
 
 def ended(services: Services, name: str) -> DeployError:
@@ -67,16 +113,25 @@ def last_line(services: Services, name: str, since: int = 0) -> str:
     return lines[-1].strip()[:300] if lines else ""
 
 
-def _last_word(services: Services, since: int) -> str | None:
-    """What the gateway said of its connection last; None where that is that it has one, or where its log was cut."""
+def _last_word(services: Services, since: int, *, signs: bool) -> str | None:
+    """What the gateway said of its connection last; None where that is that it has one, or where its log was cut.
+
+    signs: whether it gives signs of life as well, which tell a failed attempt from a connection that is lost.
+    """
     tail = _tail(services, GATEWAY, since)
     connected = max((found.start() for found in _CONNECTED.finditer(tail)), default=-1)
-    trouble = tail.rfind(_NOT_TAKEN)
-    if trouble > connected:
-        return tail[trouble + len(_NOT_TAKEN) :].partition(b"\n")[0].decode("utf-8", "replace")[:300]
+    trouble, failed = tail.rfind(_NOT_TAKEN), -1 if signs else tail.rfind(_FAILED)
+    if trouble > max(connected, failed):
+        return _line(tail, trouble + len(_NOT_TAKEN))
+    if failed > connected:
+        return _line(tail, failed)
     if connected >= 0 or not _silent_from_the_first(services, since):
         return None
     return last_line(services, GATEWAY, since)
+
+
+def _line(tail: bytes, begin: int) -> str:
+    return tail[begin:].partition(b"\n")[0].decode("utf-8", "replace")[:300]
 
 
 def _silent_from_the_first(services: Services, since: int) -> bool:

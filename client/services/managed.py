@@ -1,22 +1,37 @@
-"""What systemd says of the processes that the kit's service files start: `status` has no records of those."""
+"""What systemd says of the processes that the kit's service files start: `status` has no records of those.
+
+That a unit is active does not say that its gateway is connected: for that its sign of life is looked at, which lies
+where the kit's service file lets it be written and the worker's user may look.
+"""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 
+from client.gateway.heartbeat import STALE, UNIT, silent
+from client.services.connected import not_connected
 from client.services.services import GATEWAY, PROXY
 from deploy.errors import Code, DeployError
 
 NAMES = (PROXY, GATEWAY)  # of the worker its socket tells
+_RUN = ("active", "reloading")
 _SECONDS = 10.0
 
 
-def ended_units() -> list[DeployError]:
-    """Those of the kit's units that are installed and do not run. Empty where there is no systemd, or none of them."""
-    return [
-        _ended(name, state) for name in NAMES if (state := _state(name)) not in ("", "active", "reloading")
-    ]
+def unit_problems() -> list[DeployError]:
+    """Those of the kit's units that are installed and do not run, or whose gateway is not connected.
+
+    Empty where there is no systemd, or none of them.
+    """
+    states = {name: _state(name) for name in NAMES}
+    found = [_ended(name, state) for name, state in states.items() if state not in ("", *_RUN)]
+    sign = silent(UNIT) if states[GATEWAY] in _RUN else None
+    if sign is not None and sign > STALE:
+        unit = f"fedfundus-{GATEWAY}"
+        fix = f"journalctl -u {unit} says why; where it says nothing: systemctl restart {unit}"
+        found.append(not_connected(sign, f"{unit}.service", fix))
+    return found
 
 
 def _state(name: str) -> str:

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from client.approval.store import Approvals
+from client.gateway.heartbeat import NAME as HEARTBEAT
+from client.gateway.heartbeat import VARIABLE as HEARTBEAT_VARIABLE
 from client.gateway.kit import read_gateway_kit
 from client.gateway.worker_client import WorkerClient
 from client.site.config import SiteConfig
@@ -55,6 +57,16 @@ def places(config: SiteConfig) -> Places | None:
         return Places(Path(found["kit"]), Path(found["socket"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def started(config: SiteConfig) -> Places | None:
+    """The same while anything that was started here was not stopped; None where it is a service manager's to run."""
+    return places(config) if services_of(config).known() else None
+
+
+def forget(config: SiteConfig) -> None:
+    """The site has left: the next start has to be given its kit."""
+    (services_of(config).folder / PLACES).unlink(missing_ok=True)
 
 
 def start(
@@ -138,14 +150,17 @@ def _gateway(place: Places, services: Services) -> Service:
     log = services.log(GATEWAY)
     before = log.stat().st_size if log.exists() else 0
     command = _ours("gateway", "--kit", place.kit, "--socket", place.socket)
-    programs = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
+    own = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+        HEARTBEAT_VARIABLE: str(services.folder / HEARTBEAT),
+    }
 
     def began() -> bool:
         with log.open("rb") as stream:
             stream.seek(before)
             return b"gateway of " in stream.read()
 
-    return Service(GATEWAY, command, began, environment=SETTINGS | programs)
+    return Service(GATEWAY, command, began, environment=SETTINGS | own)
 
 
 def _ours(*arguments: object) -> tuple[str, ...]:

@@ -1,14 +1,19 @@
-"""How a site that was started here stands: its processes, its certificate, and the way to the coordinator."""
+"""How a site stands: its worker and approvals, its processes, its certificate, and the way to the coordinator.
+
+Processes that were started here and not stopped are looked at by their records; otherwise a service manager is asked.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from client.approval.status import told
+from client.approval.status import status, told, worker_problems
 from client.gateway.reaching import reach
 from client.services.connected import ended, require_connected
-from client.services.managed import ended_units
-from client.services.services import GATEWAY, NAMES, Places, expiry, places, services_of, usable
+from client.services.leaving import departure, left_problem
+from client.services.managed import unit_problems
+from client.services.services import GATEWAY, NAMES, Places, expiry, services_of, started, usable
 from client.site.config import SiteConfig
 from client.site.state import SiteState
 from deploy.errors import DeployError
@@ -16,15 +21,28 @@ from deploy.kits.contents import WARN_DAYS
 from shared_model.errors import FedFundusError
 
 
+def whole(config: SiteConfig, state: SiteState, socket: Path) -> dict[str, Any]:
+    """All that `status` shows: client.approval.status.status, `standing`, and when the site left, if it has.
+
+    socket: where the worker is asked.
+    """
+    document = status(config, state, socket) | standing(config, state)
+    document["problems"] = [*worker_problems(document, socket), *document["problems"]]
+    document["left"] = departure(state) if document["federation"] is None else ""
+    if document["left"] and document["worker"]["problem"] and "processes" not in document:
+        document["problems"] = [told(left_problem(document["left"]))]
+    return document
+
+
 def standing(config: SiteConfig, state: SiteState) -> dict[str, Any]:
     """processes: name -> its id, None where it does not run. certificate, coordinator: with what is wrong, if anything.
 
     problems: all that keeps the site from answering, each as client.approval.status.told; nothing else where nothing
-    was ever started here, when systemd is asked for the processes of the kit's service files.
+    was started here and not stopped, when systemd is asked for the processes of the kit's service files.
     """
-    place = places(config)
+    place = started(config)
     if place is None:
-        return {"problems": [told(error) for error in ended_units()]}
+        return {"problems": [told(error) for error in unit_problems()]}
     services = services_of(config)
     running = {name: services.running(name) for name in NAMES}
     found: dict[str, Any] = {
@@ -58,6 +76,8 @@ def _way(config: SiteConfig, state: SiteState, place: Places, found: dict[str, A
 
 def lines(document: dict[str, Any]) -> list[str]:
     """The same for a person."""
+    if "processes" not in document and document.get("left"):
+        return [f"left the federation on {document['left'][:10]}"]
     if "processes" not in document:
         return [
             "processes: none was started here; a service manager shows its own: systemctl status 'fedfundus-*'"

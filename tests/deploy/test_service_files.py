@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from client.gateway.heartbeat import UNIT, VARIABLE
 from deploy.kits.contents import COORDINATOR_SERVICES, SITE_SERVICES
 from deploy.provision import Workplace
 from deploy.services.services import Services
@@ -89,6 +90,13 @@ def test_the_worker_has_no_network_and_the_others_no_data(services: Path) -> Non
             assert f"-{hidden}" in setting(other, "InaccessiblePaths")[0]
         assert setting(other, "User") != setting(worker, "User")
     assert setting(gateway, "IPAddressAllow") == ["localhost"]
+
+
+def test_the_gateway_may_write_its_sign_of_life_where_status_looks_for_it(services: Path) -> None:
+    gateway = (services / "fedfundus-gateway.service").read_text()
+    assert setting(gateway, "Environment") == [f"{VARIABLE}={UNIT}"]
+    assert setting(gateway, "RuntimeDirectory") == [UNIT.parent.name]
+    assert setting(gateway, "RuntimeDirectoryMode") == ["0710"]  # its group may look, and not write
 
 
 def test_the_compose_file_says_the_same(services: Path) -> None:

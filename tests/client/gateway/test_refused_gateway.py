@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import logging
+import math
 import shutil
 import ssl
 import subprocess
@@ -25,8 +26,9 @@ from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 from superlink import free_port
 
-from client.gateway import activation, loop
+from client.gateway import activation, heartbeat, loop
 from client.gateway.activation import Connection, await_activation
+from client.gateway.heartbeat import Heartbeat, silent
 from client.gateway.kit import read_gateway_kit
 
 ROOT = Path(__file__).parents[3]
@@ -244,3 +246,49 @@ def test_a_kit_that_is_being_installed_is_waited_for(
     file.chmod(0o600)
     front.refuses = 0
     until(lambda: caplog.text.count("connected as node 7") == 2)
+
+
+def test_a_superlink_that_falls_silent_behind_its_front_ends_the_sign_of_life_until_it_is_back(
+    connect: Callable[[], Connection], front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "FAILING", 0.5)
+    file, stop = tmp_path / "heartbeat", threading.Event()
+
+    def run() -> None:
+        with (signs := Heartbeat(file)).kept():
+            loop.run_loop(connect, lambda message: message, stop, signs)
+
+    def connected() -> bool:
+        return (silent(file) or math.inf) < 60
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        until(connected)
+        front.refuses = 502
+        until(lambda: not connected())
+        assert silent(file) == math.inf
+        front.refuses = 0
+        until(connected, 60)
+    finally:
+        stop.set()
+        thread.join(60)
+    assert silent(file) is None
+
+
+def test_a_node_that_still_counts_as_connected_is_tried_for_every_few_seconds(
+    connect: Callable[[], Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0.0)
+            if len(waited) == 12:
+                self.set()
+            return self.is_set()
+
+    monkeypatch.setattr(activation, "_tried", lambda connection: f"{activation.STILL_CONNECTED}: another")
+    monkeypatch.setattr(activation, "LONGEST", 60.0)
+    assert await_activation(connect, Stop()) is None
+    assert max(waited) == activation.STILL

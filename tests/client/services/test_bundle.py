@@ -155,6 +155,15 @@ def test_what_is_not_plainly_ours_is_left_out(line: str) -> None:
     assert redacted(line) == ([], 1)
 
 
+CLINICAL = """male female positive insulin drusens Drusens diabetes Diabetes retinopathy macular nevus amd ICDR icdr
+left-eye hemorrhage disease referable hypertensive"""
+
+
+@pytest.mark.parametrize("word", CLINICAL.split())
+def test_what_is_known_of_a_patient_is_no_word_of_ours(word: str) -> None:
+    assert mask(f"train was refused: {word}") == "train was refused: ..."
+
+
 planted = st.sampled_from([*NAMES, *IDENTITIES, *DATES, *PATHS])
 between = st.sampled_from(
     [" ", "'", '"', "’", ", ", ": ", "\n", "\r", "'s ", "\t", "=", "(", "\u2028", "-", "_", ".", "|"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
+import tarfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +19,11 @@ import pytest
 from deployed import make_federation
 
 from client.approval import status as looking
+from client.approval.store import Approvals
+from client.approval.trusted import trusted_of_kit
 from client.cli import main
+from client.gateway import heartbeat
+from client.services import managed
 from client.services.connected import await_connected
 from client.services.services import NAMES, PLACES, places, services_of
 from client.services.standing import standing
@@ -195,6 +202,79 @@ def test_what_an_earlier_gateway_said_does_not_count(site: Path, front: None) ->
     assert error.value.code is Code.ENDED
 
 
+def signs(folder: Path, age: float) -> None:
+    """The gateway's last sign of life was so many seconds ago; infinite: it is not connected."""
+    file = services_of(load_site(folder / "site.toml")).folder / heartbeat.NAME
+    file.touch()
+    last = 0.0 if age == math.inf else time.time() - age
+    os.utime(file, (last, last))
+
+
+def says(folder: Path, line: str) -> None:
+    with (folder / "gateway.more").open("a") as stream:
+        stream.write(line + "\n")
+    log = services_of(load_site(folder / "site.toml")).log("gateway")
+    until = time.monotonic() + 60
+    while not log.read_text().endswith(line + "\n"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [(5.0, ""), (85.0, ""), (200.0, "has given no sign for 200 seconds"), (math.inf, "is not connected")],
+)
+def test_a_gateway_whose_last_sign_is_old_is_not_connected_whatever_its_log_says(
+    site: Path, front: None, age: float, said: str
+) -> None:
+    signs(site, age)
+    problems = stands(site)["problems"]
+    assert [problem["number"] for problem in problems] == (["P404"] if said else [])
+    assert all(said in problem["problem"] for problem in problems)
+
+
+def test_a_gateway_that_is_halted_is_not_connected(site: Path, front: None) -> None:
+    signs(site, 0.0)
+    process = services_of(load_site(site / "site.toml")).running("gateway")
+    assert process is not None
+    process.suspend()
+    try:
+        (problem,) = stands(site)["problems"]
+        assert (problem["number"], f"kill -CONT {process.pid}" in problem["fix"]) == ("P404", True)
+    finally:
+        process.resume()
+
+
+def test_a_failed_attempt_counts_where_the_log_is_all_there_is(site: Path, front: None) -> None:
+    says(site, "WARNING :   Connection attempt failed, retrying in 4.00 seconds")
+    (problem,) = stands(site)["problems"]
+    assert (problem["number"], "SuperLink" in problem["fix"]) == ("P404", True)
+    assert "retrying in 4.00 seconds" in problem["where"]
+    signs(site, 3.0)  # a gateway that gives signs would say itself that the connection is lost
+    assert numbers(site) == []
+    signs(site, math.inf)
+    assert numbers(site) == ["P404"]
+    (services_of(load_site(site / "site.toml")).folder / heartbeat.NAME).unlink()
+    says(site, "INFO :      Connection successful after 7.00 seconds and 4 tries.")
+    assert numbers(site) == []
+
+
+STILL = (
+    f"2026-11-22 13:00:09,123 WARNING client.gateway.activation: {heartbeat.STILL_CONNECTED}: another runs"
+)
+
+
+def test_a_start_waits_for_a_node_that_still_counts_as_connected(site: Path) -> None:
+    services = services_of(load_site(site / "site.toml"))
+    says(site, STILL)
+    with pytest.raises(DeployError) as error:
+        await_connected(services, 0.1, 0.5)
+    assert error.value.fix.startswith("nothing: within a minute")
+    speaker = threading.Timer(1.0, lambda: (site / "gateway.more").write_text(f"{STILL}\n{CONNECTED}\n"))
+    speaker.start()
+    await_connected(services, 0.1, 60.0)
+
+
 SYSTEMCTL = """#!/bin/sh
 case "$4" in
 fedfundus-proxy.service) echo LoadState=loaded; echo ActiveState={proxy};;
@@ -229,6 +309,43 @@ def test_where_a_service_manager_has_them_it_is_asked(
 
 
 @pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for systemctl: both units are active."""
+    program = tmp_path / "bin" / "systemctl"
+    program.parent.mkdir()
+    program.write_text(SYSTEMCTL.format(proxy="active", loaded="loaded", gateway="active"))
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize(("age", "found"), [(None, []), (5.0, []), (200.0, ["P404"]), (math.inf, ["P404"])])
+def test_the_sign_of_a_unit_is_looked_at(
+    tmp_path: Path, manager: None, monkeypatch: pytest.MonkeyPatch, age: float | None, found: list[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "site.toml").write_text('[site]\nname = "moema"\n[data]\nfolder = "data"\n')
+    folder = services_of(load_site(tmp_path / "site.toml")).folder
+    monkeypatch.setattr(managed, "UNIT", folder / heartbeat.NAME)
+    if age is not None:
+        folder.mkdir()
+        signs(tmp_path, age)
+    assert numbers(tmp_path) == found
+
+
+def test_after_a_full_stop_the_service_manager_is_asked_and_the_next_start_knows_its_kit(
+    site: Path, manager: None
+) -> None:
+    config = load_site(site / "site.toml")
+    services_of(config).stop(["gateway"])
+    assert "processes" in stands(site)
+    services_of(config).stop(NAMES)
+    assert stands(site) == {"problems": []}
+    kept = places(config)
+    assert kept is not None
+    assert kept.kit == site / "kit"
+
+
+@pytest.fixture
 def operator(site: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
     def run(command: str, *given: object) -> tuple[int, str, str]:
         line = ["fedfundus-site", command, *map(str, given), "--config", str(site / "site.toml")]
@@ -259,6 +376,37 @@ def test_status_prints_each_problem_with_its_fix_and_exits_with_3(
     document = json.loads(told)
     assert (code, [problem["number"] for problem in document["problems"]]) == (3, ["P307", "P306", "P401"])
     assert all(problem["fix"] for problem in document["problems"])
+
+
+def test_a_site_that_has_left_says_so_and_nothing_is_to_be_mended(
+    operator: Callable[..., Any], site: Path
+) -> None:
+    config, state = open_site(site / "site.toml")
+    Approvals(state).trust(trusted_of_kit(site / "kit", "moema"))
+    assert operator("leave", "--yes")[0] == 0
+    assert places(config) is None
+    code, told, _ = operator("status", "--json")
+    document = json.loads(told)
+    (problem,) = document["problems"]
+    assert (code, problem["number"], problem["fix"].startswith("nothing")) == (3, "P307", True)
+    assert document["left"].startswith(f"{datetime.now(UTC):%Y-%m-}")
+    assert "left the federation on" in operator("status")[1]
+    Approvals(state).trust(trusted_of_kit(site / "kit", "moema"))
+    assert json.loads(operator("status", "--json")[1])["left"] == ""
+
+
+def test_a_bundle_names_what_is_wrong_and_no_place(operator: Callable[..., Any], site: Path) -> None:
+    assert operator("logs", "--bundle", site / "help.tar.gz")[0] == 0
+    with tarfile.open(site / "help.tar.gz") as archive:
+        file = archive.extractfile("fedfundus-site/status.json")
+        assert file is not None
+        text = file.read().decode()
+    problems = json.loads(text)["problems"]
+    assert [problem["number"] for problem in problems] == ["P307", "P401"]
+    assert problems[0]["problem"] == "this site worker cannot be reached"
+    assert "the coordinator cannot be reached; tried TCP to # port #" in problems[1]["problem"]
+    for hidden in (str(site), "127.0.0.1", str(FRONT)):
+        assert hidden not in text
 
 
 def test_what_status_finds_decides_its_exit_code() -> None:
