@@ -48,7 +48,9 @@ def launch(
     superlink: Address = None,
     store: StoreFolder = STORE,
     name: Annotated[str | None, typer.Option(help="The run's name; by default made of the time.")] = None,
-    preset: Annotated[str, typer.Option(help="What CONFIG changes: tiny, paper, ...")] = "paper",
+    preset: Annotated[
+        str | None, typer.Option(help="What CONFIG changes; by default what it names itself, else paper.")
+    ] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="section.key=value")] = None,
     canary: Annotated[
         bool, typer.Option(help="One round that keeps nothing, which every site must end.")

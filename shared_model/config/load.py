@@ -31,7 +31,7 @@ def presets() -> list[str]:
 
 
 def load_config(
-    preset: str = "paper",
+    preset: str | None = None,
     *,
     variant: str = FULL,
     file: Path | None = None,
@@ -40,8 +40,10 @@ def load_config(
 ) -> Config:
     """The configuration of a run: defaults < preset < `variant` < `file` < `overrides` ("a.b=c") < `values` ("a__b"=c).
 
-    Raises ConfigError naming the key, the value and the fix.
+    preset: without one, that which `file` names, else `paper`. Raises ConfigError naming key, value and fix.
     """
+    named = read_toml(file).get("preset") if file is not None else None
+    preset = preset or (named if isinstance(named, str) else "paper")
     tree = _preset(preset)
     merge(tree, variant_named(variant).keys(preset))
     if file is not None:
@@ -51,7 +53,13 @@ def load_config(
     for key, value in values.items():
         if value is not None:
             _set(tree, key.split("__"), value)
-    if tree.get("preset", preset) != preset and file is None:
+    if named is not None and named != preset:
+        raise ConfigError(
+            f"the file is of the preset {named}, and {preset} is asked for",
+            where=f"{file}, preset",
+            fix=f"give --preset {named}, or take the line out of the file",
+        )
+    if tree.get("preset", preset) != preset:
         raise ConfigError("the preset is not a key to set", where="preset", fix="use --preset NAME")
     tree["preset"] = preset
     tree["variant"] = variant if variant != FULL else tree.get("variant", FULL)

@@ -29,7 +29,8 @@ def test_the_sample_of_a_run_is_a_configuration_over_either_preset(preset: str, 
 def test_the_guide_names_the_preset_that_is_launched_without_one_and_the_one_for_trials() -> None:
     launch = typer.main.get_command(server.cli.app).commands["launch"]  # type: ignore[attr-defined]
     (preset,) = (one.default for one in launch.params if one.name == "preset")
-    assert f"without it, it is `{preset}`" in COORDINATE
+    assert preset is None
+    assert f"without either it is `{load_config().preset}`" in COORDINATE
     assert "launch run.toml --kit kit --preset tiny" in COORDINATE
 
 

@@ -170,3 +170,17 @@ def test_what_cannot_be_withheld_is_refused(override: str, words: list[str]) -> 
 
 def test_every_modality_and_value_but_the_photograph_can_be_withheld() -> None:
     assert set(get_args(Withheld)) == {*MODALITIES, *STRUCTURED} - {"image"}
+
+
+def test_a_file_of_another_preset_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('preset = "tiny"\n[federation]\nrounds = 3\n')
+    assert load_config(file=file) == load_config("tiny", file=file)
+    assert load_config(file=file).preset == "tiny"
+    with pytest.raises(
+        ConfigError, match="the file is of the preset tiny, and paper is asked for"
+    ) as refused:
+        load_config("paper", file=file)
+    assert "--preset tiny" in str(refused.value.fix)
+    with pytest.raises(ConfigError, match="not a key to set"):
+        load_config("tiny", file=file, overrides=["preset=paper"])
