@@ -25,7 +25,7 @@ __all__ = ["PATIENCE", "Exclusion", "exclude", "excluded", "include"]
 PATIENCE = 60.0  # seconds to wait for a round that is under way
 Waiting = Callable[[str], None]  # is told which command is waited for
 _LONGER = (
-    "nothing was changed; run this again with a longer --wait, or stop the worker (fedfundus-site stop worker), run "
+    "nothing was changed; run this again with a longer --wait, or stop the site (fedfundus-site stop), run "
     "this, and start it: a round that was under way is asked again"
 )
 
