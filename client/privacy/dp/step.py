@@ -112,7 +112,7 @@ def on_grid(gradient: Tensor, clip: float, out: Tensor | None = None) -> Tensor:
     Rounding is towards zero, so that it cannot lengthen. A contribution that is not finite becomes zero: a patient
     whose data break the loss takes part in nothing.
     """
-    exact = gradient.double() if out is None else out.copy_(gradient)
+    exact = gradient.to(torch.float64, copy=True) if out is None else out.copy_(gradient)
     norm = float(torch.dot(exact, exact)) ** 0.5
     if not math.isfinite(norm):
         return exact.zero_()
