@@ -52,13 +52,16 @@ class Heartbeat:
     @contextmanager
     def kept(self) -> Iterator[None]:
         """While the gateway runs: not connected until `heard`, and no file after it."""
-        listener = _Attempts(self)
-        logging.getLogger("flwr").addHandler(listener)
+        listener, flower = _Attempts(self), logging.getLogger("flwr")
+        level = flower.level
+        flower.addHandler(listener)
+        flower.setLevel(min(flower.getEffectiveLevel(), logging.INFO))  # our commands quieten it
         try:
             self.lost()
             yield
         finally:
-            logging.getLogger("flwr").removeHandler(listener)
+            flower.removeHandler(listener)
+            flower.setLevel(level)
             self.removed()
 
     def heard(self) -> None:

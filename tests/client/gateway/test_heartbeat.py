@@ -91,7 +91,7 @@ def test_what_cannot_be_sent_while_answering_takes_the_connection_away_until_it_
             FLOWER.warning("Connection attempt failed, retrying in %.2f seconds", 2.0)
             time.sleep(0.3)
             assert known(file) == math.inf
-            FLOWER.warning("Connection successful after %.2f seconds and %s tries.", 3.0, 3)
+            FLOWER.info("Connection successful after %.2f seconds and %s tries.", 3.0, 3)
             assert known(file) < 60
 
 

@@ -261,7 +261,8 @@ def test_a_superlink_that_falls_silent_behind_its_front_ends_the_sign_of_life_un
     def connected() -> bool:
         return (silent(file) or math.inf) < 60
 
-    thread = threading.Thread(target=run)
+    monkeypatch.setattr(logging.getLogger("flwr"), "level", logging.ERROR)  # as a command of ours leaves it
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         until(connected)
