@@ -55,7 +55,8 @@ class SlowLine:
         except OSError:
             writer.transport.abort()
             return
-        await asyncio.gather(self._carry(reader, back, 0), self._carry(there, writer, 1))
+        with contextlib.suppress(asyncio.CancelledError):  # by close
+            await asyncio.gather(self._carry(reader, back, 0), self._carry(there, writer, 1))
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: int) -> None:
         """What is read leaves in its order, when the line has carried it; a bounded queue keeps the sender waiting."""
