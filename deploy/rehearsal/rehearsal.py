@@ -241,7 +241,8 @@ class Rehearsal:
         if self.closed:
             return []
         self.closed = True
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave processes behind
+        # A second Ctrl-C, or the SIGTERM after it, would leave processes behind.
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self.commands.until = time.monotonic() + STOP_SECONDS
             try:
@@ -251,7 +252,8 @@ class Rehearsal:
             return self._sweep()
         finally:
             self.network.close()
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def left_behind(self) -> list[psutil.Process]:
         """Processes of this rehearsal that run now."""
