@@ -1,69 +1,17 @@
-"""`fedfundus-site approve` and `status` as an operator uses them, without a worker."""
+"""`fedfundus-site approve` as an operator uses it, without a worker."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from deployed import Site, make_federation, plan_of, signed_by_kit, write_plan
+from deployed import Site, make_federation, signed_by_kit, write_plan
 
-from client.approval import approve as approving
-from client.approval import status as looking
 from client.approval.store import MOST_WAITING, Approvals
 from client.approval.trusted import trusted_of_kit
-from client.cli import main
-from shared_model.config import Config
 from shared_model.errors import DataError, RunError
 from shared_model.run_plan import RunPlan, SignedPlan
-
-PACKAGE = "ab" * 32
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def kits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_federation(tmp_path_factory.mktemp("north"))
-
-
-@pytest.fixture(scope="module")
-def plan(small_config: Callable[..., Config]) -> RunPlan:
-    return plan_of(small_config())
-
-
-@pytest.fixture(scope="module")
-def signed(plan: RunPlan, kits: Path) -> SignedPlan:
-    return signed_by_kit(plan, kits / "coordinator")
-
-
-@pytest.fixture
-def site(tmp_path: Path, kits: Path) -> Site:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "site.toml").write_text('[site]\nname = "paulista"\n[data]\nfolder = "data"\n')
-    return Site(tmp_path, kits / "paulista", tmp_path / "none.sock")
-
-
-@pytest.fixture(autouse=True)
-def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Another engineer may be editing the package while this runs."""
-    for module in (approving, looking):
-        monkeypatch.setattr(module, "package_sha256", lambda: PACKAGE)
-    return
-
-
-@pytest.fixture
-def operator(site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    def run(command: str, *arguments: object) -> tuple[int, str, str]:
-        given = ["fedfundus-site", command, *map(str, arguments), "--config", str(site.file)]
-        monkeypatch.setattr(sys, "argv", given)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capfd.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
+from tests.client.approval.conftest import PACKAGE, Run
 
 
 def test_everything_is_shown_with_its_hash_and_approved_by_it(
@@ -259,63 +207,3 @@ def test_a_damaged_approval_is_said_and_never_taken_for_one(site: Site, signed: 
     path.write_bytes(path.read_bytes()[:-3] + b"abc")
     with pytest.raises(DataError):
         approvals.require(signed, PACKAGE)
-
-
-def test_status_says_what_waits_and_that_no_worker_serves(
-    operator: Run, site: Site, signed: SignedPlan
-) -> None:
-    site.trust()
-    site.approvals().propose(signed)
-    code, told, _ = operator("status", "--socket", site.socket, "--json")
-    document = json.loads(told)
-    assert code == looking.BROKEN
-    assert document["worker"]["problem"] == "this site's worker cannot be reached"
-    assert document["plans"] == [
-        {
-            "sha256": signed.sha256,
-            "run": "run-1",
-            "approved": "",
-            "withdrawn": "",
-            "joined_last": False,
-            "at_work": False,
-            "came": document["plans"][0]["came"],
-        }
-    ]
-    code, told, _ = operator("status", "--socket", site.socket)
-    assert f"plan {signed.sha256[:16]}, run run-1: WAITS for approval" in told
-
-
-def test_a_plan_is_at_work_only_while_a_question_of_it_is_answered(
-    operator: Run, site: Site, signed: SignedPlan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site.trust()
-    approvals = site.approvals()
-    approvals.approve_plan(signed)
-    approvals.set_at_work(signed.sha256)
-    for busy, shown in (("", ", joined last"), ("join", ", joined last"), ("train", ", at work")):
-        worker = {"problem": "", "package": PACKAGE, "busy": busy, "run": "run-1"}
-        monkeypatch.setattr(looking, "_worker", lambda socket, worker=worker: worker)
-        _, told, _ = operator("status", "--socket", site.socket)
-        line = next(line for line in told.splitlines() if line.startswith("plan "))
-        assert line.endswith(shown)
-
-
-def test_what_status_finds_decides_its_exit_code() -> None:
-    ready = {
-        "worker": {"problem": "", "package": PACKAGE},
-        "federation": {"name": "north"},
-        "package": {"sha256": PACKAGE, "approved": "2026-11-22"},
-        "plans": [{"approved": "2026-11-22"}],
-    }
-    assert looking.exit_code(ready) == looking.READY
-    assert (
-        looking.exit_code(ready | {"plans": [{"approved": "", "withdrawn": "2026-11-22"}]}) == looking.READY
-    )
-    for waits in (
-        {"federation": None},
-        {"package": {"sha256": PACKAGE, "approved": ""}},
-        {"plans": [{"approved": ""}]},
-        {"plans": [{"approved": "", "withdrawn": ""}]},
-        {"worker": {"problem": "", "package": "cd" * 32}},
-    ):
-        assert looking.exit_code(ready | waits) == looking.WAITS

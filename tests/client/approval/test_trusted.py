@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from deployed import make_federation, plan_of, signed_by_kit
+from deployed import make_federation, signed_by_kit
 
 from client.approval.trusted import Trusted, trusted_of_kit
 from deploy.authority.authority import Authority
 from deploy.provision import Workplace, revoke
-from shared_model.config import Config
 from shared_model.errors import ConfigError, DataError
 from shared_model.run_plan import RunPlan, SignedPlan, read_plan
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(scope="module")
-def kits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_federation(tmp_path_factory.mktemp("north"))
-
-
-@pytest.fixture(scope="module")
-def plan(small_config: Callable[..., Config]) -> RunPlan:
-    return plan_of(small_config())
-
-
-@pytest.fixture(scope="module")
-def signed(plan: RunPlan, kits: Path) -> SignedPlan:
-    return signed_by_kit(plan, kits / "coordinator")
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
+from client.cache.identity import image_name
 from client.cache.trunk_cache import Reading, TrunkCache
 from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
+from client.training.augmentation import DrawnAugmentations
 from shared_model.config import Config
 from shared_model.losses import Objective
 from shared_model.model import Tokenizer, build_model
@@ -31,6 +33,13 @@ DRAWS = "cache.image_draws=3"
 
 MakeReading = Callable[..., Reading]
 MakeDataset = Callable[..., SiteDataset]
+
+
+def image_name_of(reading: Reading) -> str:
+    config = reading.config
+    drawn = DrawnAugmentations(config.training.augmentation, config.cache.image_draws, config.seed)
+    assert reading.model.image_encoder is not None
+    return image_name(reading.model.image_encoder, config.model.image, reading.standardisation, drawn)
 
 
 class Heard:

@@ -20,7 +20,7 @@ from client.cache.room import Room
 from client.cache.trunk_cache import Reading, TrunkCache
 from client.data.images import ImageStore
 from shared_model.model.image_encoder import ImageEncoder
-from tests.client.cache.conftest import DRAWS, Heard
+from tests.client.cache.conftest import DRAWS, Heard, image_name_of
 
 MakeReading = Callable[..., Reading]
 HALF = np.ones((5, 8), dtype=np.float16)
@@ -100,3 +100,24 @@ def test_builds_beside_each_other_stay_within_the_maximum_and_say_what_did_not_f
     assert len(names_in(folder)) == 2
     assert 0.9 * maximum < size_of(folder) <= maximum
     assert all("is computed every time" in (tmp_path / f"said-{number}").read_text() for number in (0, 1))
+
+
+def test_a_file_that_nobody_read_for_a_week_makes_room_for_another(
+    reading: MakeReading, records: pd.DataFrame, images: ImageStore, tmp_path: Path
+) -> None:
+    folder = tmp_path / "features"
+    TrunkCache(folder).dataset(records, images, reading(DRAWS))
+    size = sum(FeatureFile(folder, name).size for name in names_in(folder))
+    limited = TrunkCache(folder, limit_gb=1.5 * size / 1e9, makes_room=True)
+    fresh = limited.dataset(records, images, reading(DRAWS, seed=1))
+    assert len(names_in(folder)) == 4  # in use, and so the new one gets what is left
+    assert len(FeatureFile(folder, image_name_of(reading(DRAWS, seed=1)))) < 40
+    del fresh
+    old = image_name_of(reading(DRAWS))
+    past = time.time() - 8 * 86_400
+    os.utime(folder / f"{old}.features", (past, past))
+    TrunkCache(folder, limit_gb=1.5 * size / 1e9, makes_room=True).dataset(
+        records, images, reading(DRAWS, seed=1)
+    )
+    assert old not in names_in(folder)
+    assert len(FeatureFile(folder, image_name_of(reading(DRAWS, seed=1)))) > 20

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from client.cache.feature_file import FeatureFile, names_in
-from client.cache.identity import image_name, text_name, trunk_of
+from client.cache.feature_file import names_in
+from client.cache.identity import text_name, trunk_of
 from client.cache.listener import heard_by
 from client.cache.trunk_cache import Reading, TrunkCache
 from client.data.dataset import SiteDataset
@@ -21,7 +19,7 @@ from client.training.augmentation import Augmentation, DrawnAugmentations
 from client.vault import Vault
 from shared_model.config.schema import AugmentationConfig
 from shared_model.randomness import torch_generator
-from tests.client.cache.conftest import DRAWS, Heard
+from tests.client.cache.conftest import DRAWS, Heard, image_name_of
 
 MakeReading = Callable[..., Reading]
 MakeDataset = Callable[..., SiteDataset]
@@ -264,34 +262,6 @@ def test_features_beyond_half_precision_are_computed_every_time_and_not_kept(
         batch = dataset.batch(rows, step())
     tokens = found.model.embed_image(batch.image, batch.image_trunk).tokens
     assert torch.allclose(tokens, found.model.embed_image(batch.image).tokens, atol=1e-4)
-
-
-def test_a_file_that_nobody_read_for_a_week_makes_room_for_another(
-    reading: MakeReading, records: pd.DataFrame, images: ImageStore, tmp_path: Path
-) -> None:
-    folder = tmp_path / "features"
-    TrunkCache(folder).dataset(records, images, reading(DRAWS))
-    size = sum(FeatureFile(folder, name).size for name in names_in(folder))
-    limited = TrunkCache(folder, limit_gb=1.5 * size / 1e9, makes_room=True)
-    fresh = limited.dataset(records, images, reading(DRAWS, seed=1))
-    assert len(names_in(folder)) == 4  # in use, and so the new one gets what is left
-    assert len(FeatureFile(folder, image_name_of(reading(DRAWS, seed=1)))) < 40
-    del fresh
-    old = image_name_of(reading(DRAWS))
-    past = time.time() - 8 * 86_400
-    os.utime(folder / f"{old}.features", (past, past))
-    TrunkCache(folder, limit_gb=1.5 * size / 1e9, makes_room=True).dataset(
-        records, images, reading(DRAWS, seed=1)
-    )
-    assert old not in names_in(folder)
-    assert len(FeatureFile(folder, image_name_of(reading(DRAWS, seed=1)))) > 20
-
-
-def image_name_of(reading: Reading) -> str:
-    config = reading.config
-    drawn = DrawnAugmentations(config.training.augmentation, config.cache.image_draws, config.seed)
-    assert reading.model.image_encoder is not None
-    return image_name(reading.model.image_encoder, config.model.image, reading.standardisation, drawn)
 
 
 def test_names_tell_photographs_from_notes(reading: MakeReading) -> None:
