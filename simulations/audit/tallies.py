@@ -7,6 +7,7 @@ the coins are estimated together, by least squares, since what canaries have in 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -32,7 +33,7 @@ LEAST_RIDGE = 1e-3  # of what one clipped canary is: how far gradients are from 
 
 
 @dataclass
-class Tally:
+class Tally(ABC):
     """What every tally has. canaries: records of one photograph each; on_round: hears every round."""
 
     attacker: Attacker
@@ -56,8 +57,9 @@ class Tally:
         self._add(seen)
         self.on_round(seen.number)
 
+    @abstractmethod
     def _add(self, seen: Round) -> None:
-        raise NotImplementedError
+        """Add one round to the scores."""
 
     def gradient(self, row: int) -> torch.Tensor:
         """Of one canary's losses, (P,)."""
