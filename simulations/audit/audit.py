@@ -27,7 +27,7 @@ from simulations.audit.pieces import Pieces
 from simulations.audit.report import markdown, page
 from simulations.audit.sizes import Sizes
 from simulations.audit.verdict import verdict
-from simulations.audit.views import View, all_shared, private_config, views
+from simulations.audit.views import View, all_shared, private_config, views, with_control
 from simulations.experiments import Study
 from simulations.experiments.layout import fingerprint
 from simulations.output import resumable_folder
@@ -128,14 +128,14 @@ class Audit:
         kept = pieces.piece("reference", base, "", reference)
         known = {s: {n: pd.Series(v, dtype=float) for n, v in own.items()} for s, own in kept.items()}
         found: dict[str, Any] = {}
-        for view in attacked:
+        for view in with_control(attacked):
 
             def attack(folder: Path, view: View = view) -> Any:
                 hear = self._hear(f"{view.name}, seed {seed}")
-                last = membership.train(tables, view.config, prepared.images, folder, hear)
+                last = membership.train(tables, view.config, prepared.images, folder, hear, view.noise)
                 return membership.attack(view.config, last, known, tables, prepared.images)
 
-            found[view.name] = pieces.piece("membership", view.config, "", attack)
+            found[view.name] = pieces.piece("membership", view.config, view.noise, attack)
 
         def control(folder: Path) -> Any:
             config, few = membership.still(base), membership.few(tables)

@@ -21,7 +21,7 @@ from simulations.audit.planted import canaries as plant
 from simulations.audit.planted import rare_words
 from simulations.audit.sizes import Sizes
 from simulations.audit.tallies import Floats
-from simulations.audit.views import View, at, without_noise
+from simulations.audit.views import View, at, with_control
 from simulations.prepare import Prepared
 
 PATIENTS, GRADIENTS = "planted patients", "gradients"
@@ -44,7 +44,7 @@ class CanaryPart:
         have been. Of private views one is attacked without noise, too.
         """
         private = [view for view in attacked if view.claim is not None]
-        rows = [self._planted(view) for view in [*attacked, *map(without_noise, private[-1:])]]
+        rows = [self._planted(view) for view in with_control(attacked)]
         for view in private:
             rows += [self._gradients(view, mode, GRADIENTS) for mode in get_args(Mode)]
             rows.append(self._gradients(view, "prototypes", UNSEEDED))

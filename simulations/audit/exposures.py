@@ -75,6 +75,7 @@ def expose(view: View, scene: Scene, kind: Kind, *, number: int = 0) -> Exposure
         told={scene.site: real},
         registered={site: _patients(scene.tables[site]) for site in tables},
         planned=view.config,
+        noise=view.noise,
     )
     seen = rounds[0]
     if kind == "gradient":

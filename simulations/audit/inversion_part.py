@@ -19,7 +19,7 @@ from simulations.audit.exposures import WHAT, Kind, Scene
 from simulations.audit.likeness import png
 from simulations.audit.pieces import Pieces
 from simulations.audit.sizes import Sizes
-from simulations.audit.views import View
+from simulations.audit.views import View, with_control
 from simulations.prepare import Prepared
 
 SHOWN = ("original", "mean", "found")
@@ -62,7 +62,7 @@ class InversionPart:
             return figures | {"pictures": self._write(pictures, f"{number:02d}")}
 
         figures = self.pieces.piece(
-            "inversion", view.config, [kind, view.sees, self.sizes.search, number], make
+            "inversion", view.config, [kind, view.sees, view.noise, self.sizes.search, number], make
         )
         return {"view": view.name, "moment": kind, "what": WHAT[kind], "claim": view.claim, **figures}
 
@@ -99,10 +99,10 @@ def seated(others: pd.DataFrame, target: pd.DataFrame, config: Config, site: str
 
 
 def moments(attacked: Sequence[View]) -> list[tuple[View, Kind]]:
-    """The gradient itself is nowhere seen of a sum, nor where noise is added before anything leaves."""
+    """The gradient itself is nowhere seen of a sum, nor where it is clipped and noised before anything leaves."""
     found: list[tuple[View, Kind]] = []
-    for view in attacked:
+    for view in with_control(attacked):
         kinds: tuple[Kind, ...] = ("gradient", "one patient", "round")
-        hidden = view.sees == "sum" or view.claim is not None
+        hidden = view.sees == "sum" or view.config.privacy.enabled
         found += [(view, kind) for kind in kinds if not (hidden and kind == "gradient")]
     return found

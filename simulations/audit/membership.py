@@ -76,9 +76,14 @@ def train_reference(
 
 
 def train(
-    tables: Mapping[str, pd.DataFrame], config: Config, images: ImageStore, folder: Path, on_round: OnRound
+    tables: Mapping[str, pd.DataFrame],
+    config: Config,
+    images: ImageStore,
+    folder: Path,
+    on_round: OnRound,
+    noise: float = 1.0,
 ) -> Round:
-    """A federation of these sites; what the coordinator sees of its last round."""
+    """A federation of these sites; what the coordinator sees of its last round. noise: as in `watch`."""
     last: list[Round] = []
 
     def keep(seen: Round) -> None:
@@ -86,7 +91,7 @@ def train(
         on_round(seen.number, config.federation.rounds)
 
     plain = {site: t.drop(columns="role", errors="ignore") for site, t in tables.items()}
-    watch(config, plain, images, folder, keep)
+    watch(config, plain, images, folder, keep, noise=noise)
     return last[0]
 
 

@@ -53,9 +53,14 @@ def views(base: Config, private: Config, epsilons: Sequence[float]) -> list[View
     return found + [View(f"epsilon {epsilon:g}", at(private, epsilon)) for epsilon in epsilons]
 
 
-def without_noise(view: View) -> View:
-    """The control of a private view: clipped like it and attacked like it, but with no noise."""
-    return View(NO_NOISE, view.config, view.sees, noise=0.0)
+def with_control(attacked: Sequence[View]) -> list[View]:
+    """These, and beside private ones the last of them once more: clipped and attacked like it, but with no noise.
+
+    What the control hides is the work of another model and another set of trained parameters, and not of the noise.
+    """
+    private = [view for view in attacked if view.claim is not None]
+    controls = [View(NO_NOISE, view.config, view.sees, noise=0.0) for view in private[-1:]]
+    return [*attacked, *controls]
 
 
 def all_shared(config: Config) -> Config:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulations.audit import inversion, membership
+from simulations.audit.views import NO_NOISE
 from simulations.synthesis.dataset import synthesize
 from tests.simulations.conftest import Outcome
 
@@ -41,6 +42,10 @@ def test_the_inversion_report_has_figures_pictures_and_a_verdict(
     assert all(
         "recall" not in found or found["recall"] < 1 for one in private for found in one["notes"].values()
     )
+
+    controls = [one for one in document["inversion"] if one["view"] == NO_NOISE]
+    assert [one["moment"] for one in controls] == ["one patient", "round"], "what hides without noise, too"
+    assert all(one["claim"] is None for one in controls)
 
     again = command(*asked, "--json")
     assert again.code == 0
@@ -77,5 +82,5 @@ def test_every_attack_runs_and_finds_what_is_not_protected(command: Command, tmp
     assert found.code == (1 if any(document["verdict"].values()) else 0)
     assert document["verdict"]["broken"] == []
     assert not any("inversion" in text for text in document["verdict"]["blind"])
-    assert set(document["membership"]["0"]) >= {membership.CONTROL, "all shared", "defaults", "epsilon 1"}
+    assert set(document["membership"]["0"]) >= {membership.CONTROL, "all shared", "epsilon 1", NO_NOISE}
     assert not any("membership" in text for text in document["verdict"]["blind"])
