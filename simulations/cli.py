@@ -16,6 +16,7 @@ import typer
 from shared_model.command_line import errors
 from shared_model.command_line import run as run_command
 from shared_model.config import Config, load_config
+from shared_model.errors import ConfigError
 from simulations.commands.audit import audit
 from simulations.commands.bench import bench
 from simulations.commands.exchange_study import exchange_study
@@ -120,6 +121,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Federate one model over simulated sites, beside each site alone and all data pooled."""
+    asked = [o for o, value in (("--dp-delta", dp_delta), ("--dp-mode", dp_mode)) if value is not None]
     config = load_config(
         preset,
         variant=variant,
@@ -137,7 +139,14 @@ def run(
         privacy__delta=dp_delta,
         privacy__mode=dp_mode,
         secure_aggregation__enabled=secure_aggregation or None,
+        privacy_elsewhere=bool(asked),  # said below, by the option's own name
     )
+    if asked and not config.privacy.enabled:
+        raise ConfigError(
+            f"{asked[0]} asks for differential privacy, and --dp-epsilon is missing",
+            where=asked[0],
+            fix="give --dp-epsilon too, or a preset or file with privacy.enabled = true",
+        )
     from shared_model.progress import RunProgress
     from simulations.output import check_output
     from simulations.run import Run

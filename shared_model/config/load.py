@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from shared_model.errors import ConfigError
 Tree = dict[str, Any]
 
 _KEYS_ARE_LISTED = "config.toml of any run lists every key"
+_PRIVACY_ASKED = ("privacy.epsilon", "privacy.delta", "privacy.mode")  # nobody sets them who wants none
 
 
 def presets() -> list[str]:
@@ -36,23 +37,24 @@ def load_config(
     variant: str = FULL,
     file: Path | None = None,
     overrides: Iterable[str] = (),
+    privacy_elsewhere: bool = False,
     **values: Any,
 ) -> Config:
     """The configuration of a run: defaults < preset < `variant` < `file` < `overrides` ("a.b=c") < `values` ("a__b"=c).
 
-    preset: without one, that which `file` names, else `paper`. Raises ConfigError naming key, value and fix.
+    preset: without one, that which `file` names, else `paper`. privacy_elsewhere: the caller itself switches
+    differential privacy on, so that its keys may stand alone. Raises ConfigError naming key, value and fix.
     """
-    named = read_toml(file).get("preset") if file is not None else None
+    written = read_toml(file) if file is not None else {}
+    named = written.get("preset")
     preset = preset or (named if isinstance(named, str) else "paper")
     tree = _preset(preset)
     merge(tree, variant_named(variant).keys(preset))
-    if file is not None:
-        merge(tree, read_toml(file))
-    for item in overrides:
-        _set(tree, *_parse_override(item))
-    for key, value in values.items():
-        if value is not None:
-            _set(tree, key.split("__"), value)
+    merge(tree, written)
+    given = [_parse_override(item) for item in overrides]
+    given += [(key.split("__"), value) for key, value in values.items() if value is not None]
+    for keys, value in given:
+        _set(tree, keys, value)
     if named is not None and named != preset:
         raise ConfigError(
             f"the file is of the preset {named}, and {preset} is asked for",
@@ -63,7 +65,11 @@ def load_config(
         raise ConfigError("the preset is not a key to set", where="preset", fix="use --preset NAME")
     tree["preset"] = preset
     tree["variant"] = variant if variant != FULL else tree.get("variant", FULL)
-    return _validate(tree)
+    config = _validate(tree)
+    if not privacy_elsewhere:
+        asked = {".".join(keys) for keys, _ in given}
+        _require_privacy_switched_on(config, (_keys_of(written, "privacy"), asked))
+    return config
 
 
 def changed(config: Config, overrides: Iterable[str]) -> Config:
@@ -82,6 +88,27 @@ def to_toml(config: Config) -> str:
 def from_toml(path: Path) -> Config:
     """A configuration written by to_toml."""
     return _validate(read_toml(path))
+
+
+def _require_privacy_switched_on(config: Config, layers: Iterable[Collection[str]]) -> None:
+    """Raises ConfigError where a key asks for differential privacy, nobody says whether there is to be any, and so
+    there is none. Who says `enabled = false` in the same place is believed.
+
+    layers: the keys that a file gives, and the keys that are given beside it.
+    """
+    for keys in layers:
+        asked = [key for key in _PRIVACY_ASKED if key in keys]
+        if asked and not config.privacy.enabled and not {"privacy", "privacy.enabled"} & set(keys):
+            raise ConfigError(
+                f"{asked[0]} asks for differential privacy, and nothing switches it on: the run would have none",
+                where=asked[0],
+                fix="set privacy.enabled = true (fedfundus-simulate run: --dp-epsilon), or leave the key out",
+            )
+
+
+def _keys_of(tree: Tree, section: str) -> list[str]:
+    found = tree.get(section)
+    return [f"{section}.{key}" for key in found] if isinstance(found, dict) else []
 
 
 def _preset(name: str) -> Tree:

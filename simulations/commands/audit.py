@@ -50,7 +50,12 @@ def audit(
 
     asked, budgets = attacks_of(attacks), epsilons_of(epsilons)
     given = experiment_config(
-        preset=preset, file=config_file, overrides=overrides, seed=seed, federation__rounds=rounds
+        preset=preset,
+        file=config_file,
+        overrides=overrides,
+        seed=seed,
+        federation__rounds=rounds,
+        privacy_elsewhere=True,
     )
     base, private = configs(given, overrides, rounds)
     sizes = QUICK if quick else FULL

@@ -52,11 +52,13 @@ def experiment_config(
     preset: str,
     file: Path | None,
     overrides: Sequence[str] | None,
+    privacy_elsewhere: bool = False,
     **values: object,
 ) -> Config:
     """The configuration of one experiment of many: equal steps for all, so no early stopping.
 
-    A model of no round stays one, whatever number of rounds the others take.
+    privacy_elsewhere: as of load_config, for a command that trains at budgets of its own. A model
+    of no round stays one, whatever number of rounds the others take.
     """
     if variant_named(variant).config.get("federation", {}).get("rounds") == 0:
         values["federation__rounds"] = 0
@@ -65,6 +67,7 @@ def experiment_config(
         variant=variant,
         file=file,
         overrides=overrides or (),
+        privacy_elsewhere=privacy_elsewhere,
         **{**values, "training__early_stopping": 0},
     )
     from client.training.machine import on_this_machine  # imports PyTorch, which takes its time

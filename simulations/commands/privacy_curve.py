@@ -50,7 +50,12 @@ def privacy_curve(
 
     budgets = epsilons_of(epsilons)
     config = experiment_config(
-        preset=preset, file=config_file, overrides=overrides, seed=seed, federation__rounds=rounds
+        preset=preset,
+        file=config_file,
+        overrides=overrides,
+        seed=seed,
+        federation__rounds=rounds,
+        privacy_elsewhere=True,
     )
     with RunProgress(errors) as progress:
         if public_start:
