@@ -33,7 +33,8 @@ def measure(setting: Setting) -> Measured:
     figures: list[Figure] = []
     for job in JOBS:
         repeats = 1 if job == "many" and not setting.full else setting.repeats
-        runs = _in_turn(job, ("plain", "inline"), repeats, setting)
+        contenders = ("plain", "inline", "recycled") if job == "big" else ("plain", "inline")
+        runs = _in_turn(job, contenders, repeats, setting)
         ray = _ray(job, setting) if job != "many" or setting.full else []
         figures += _many(runs, ray) if job == "many" else _efficiency(job, runs, ray)
     return Measured(figures)
@@ -75,6 +76,10 @@ def _efficiency(job: str, runs: Runs, ray: list[dict[str, Any]]) -> list[Figure]
         ),
         Figure(f"engine.{job}_job_alone", _ratios(runs, "seconds"), f"{what}, without start-up", ""),
     ]
+    if "recycled" in runs:
+        how = "whose client app takes the memory of its copies from engines.recycled"
+        ratios = _ratios(runs, "wall_seconds", "recycled")
+        figures.append(Figure(f"engine.{job}_recycled", ratios, f"{what}, {how}", "", GOALS[job]))
     if ray:
         shares = tuple(plain / run["wall_seconds"] for run in ray)
         what = f"{WORDS[job]}: plain PyTorch loop over stock Flower with Ray, the whole process"
@@ -92,8 +97,6 @@ def _many(runs: Runs, ray: list[dict[str, Any]]) -> list[Figure]:
     ]
 
 
-def _ratios(runs: Runs, key: str) -> tuple[float, ...]:
-    """plain / inline of every pair of runs."""
-    return tuple(
-        plain[key] / inline[key] for plain, inline in zip(runs["plain"], runs["inline"], strict=True)
-    )
+def _ratios(runs: Runs, key: str, ours: str = "inline") -> tuple[float, ...]:
+    """plain / ours of every pair of runs."""
+    return tuple(plain[key] / own[key] for plain, own in zip(runs["plain"], runs[ours], strict=True))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ SMALL: dict[str, Any] = {  # the trajectory's model outside of --full: frozen bl
 
 @dataclass
 class Bench:
-    """One configuration's model and data: `cached` reads the trunk cache, `fresh` computes every trunk."""
+    """One configuration's model and data: `cached` reads both trunk caches, `fresh` draws photographs anew."""
 
     config: Config
     objective: Objective
@@ -183,11 +183,17 @@ def _bench(config: Config, setting: Setting, *, same_versions: bool = False) -> 
     objective = Objective(build_model(config.model), config.losses)
     tokenizer = load_tokenizer(objective.model)
     setting.say("building the trunk cache")
-    cached = TrunkCache(folder / "features").dataset(
-        table, images, Reading(objective.model, tokenizer, standardisation, config)
+    reading, cache = (
+        Reading(objective.model, tokenizer, standardisation, config),
+        TrunkCache(folder / "features"),
     )
-    drawn = DrawnAugmentations(config.training.augmentation, DRAWS, config.seed)
+    cached = cache.dataset(table, images, reading)
     encoder = objective.model.image_encoder
-    uncached = Features(ImageFeatures(encoder, drawn, None)) if same_versions and encoder else None
-    fresh = SiteDataset(table, images, tokenizer, standardisation, uncached)
+    if same_versions and encoder:
+        drawn = DrawnAugmentations(config.training.augmentation, DRAWS, config.seed)
+        uncached = Features(ImageFeatures(encoder, drawn, None))
+        fresh = SiteDataset(table, images, tokenizer, standardisation, uncached)
+    else:
+        no_draws = config.model_copy(update={"cache": config.cache.model_copy(update={"image_draws": 0})})
+        fresh = cache.dataset(table, images, replace(reading, config=no_draws))
     return Bench(config, objective, cached, fresh, fresh.rows_of("train"))

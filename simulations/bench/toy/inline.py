@@ -6,6 +6,8 @@ Arrays travel through shared_model.held_array as in our own apps, and the server
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,17 +28,18 @@ def run_inline(job: Job) -> State:
     return last
 
 
-def client_app(job: Job) -> ClientApp:
+def client_app(job: Job, copied: Callable[[NDArray[Any]], NDArray[Any]] = np.copy) -> ClientApp:
     """Trains a copy of what it is sent, in place, and hands that copy on: one copy a client, as in the plain loop."""
     app, model = ClientApp(), make_model(job)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
         received = record_in(message.content, "model")
-        trained = {name: array.numpy().copy() for name, array in received.items()}
+        trained = {name: copied(array.numpy()) for name, array in received.items()}
         model.load_state_dict({name: torch.from_numpy(array) for name, array in trained.items()}, assign=True)
         number = int(message.metadata.group_id)
         samples = train_client(model, job, int(context.node_config["partition-id"]), number)
+        model.to("meta")  # lets go of the copy, which belongs to the server now
         content = RecordDict()
         content["model"], content["of"] = record_of(trained), record_of({"samples": np.array(samples)})
         return Message(content, reply_to=message)
