@@ -10,12 +10,17 @@ from server.signing import make_plan, sign_plan
 from server.store.runs import RunStore
 from server.submitting import SuperLink, submit
 from shared_model.config import Config
+from shared_model.private_training import require_private_run
 
 UNNAMED = "federation"  # of a run without a kit
 
 
 def launch_run(store: RunStore, config: Config, *, name: str | None, kit: Kit | None, canary: bool) -> str:
-    """A new run in the store, its plan signed where there is a kit; its name."""
+    """A new run in the store, its plan signed where there is a kit; its name.
+
+    Raises ConfigError, and nothing is stored, for differential privacy that the configuration cannot have.
+    """
+    require_private_run(config)
     federation = kit.federation if kit is not None else UNNAMED
     run = name or f"{'canary' if canary else 'run'}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     plan = None

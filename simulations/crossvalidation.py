@@ -28,6 +28,7 @@ from shared_model.files import write_text
 from shared_model.metrics.document import SCHEMA, majority_predictions, model_figures
 from shared_model.metrics.modalities import modality_worth
 from shared_model.metrics.predictions import Predictions, concatenate
+from shared_model.private_training import require_private_run
 from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
 from simulations.evaluation_page import Shown, Temperatures, check_page, evaluation_page, write_page
@@ -64,6 +65,7 @@ class CrossValidation:
     def execute(self) -> dict[str, Any]:
         """Federate once a fold; the document of metrics.json, whose figures pool the folds' test predictions."""
         started = time.perf_counter()
+        require_private_run(self.config)
         check_page(self.report)
         evaluation = self.config.evaluation.model_copy(update={"comparison": False})
         self.config = self.config.model_copy(update={"evaluation": evaluation})

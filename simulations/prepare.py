@@ -25,6 +25,7 @@ from shared_model.errors import DataError
 from shared_model.files import naming_disk_errors, write_text
 from simulations import withholding
 from simulations.partitions import Partition, describe, partition
+from simulations.private_sites import require_reachable
 from simulations.processes import processes_asked
 
 Progress = Callable[[int, int], None]
@@ -103,6 +104,7 @@ def write_workspace(
     """
     parts = deal(table, images, config)
     _check_split(table, parts.sites)
+    require_reachable(config, table, parts.sites)
     withhold = config.federation.withhold
     table = withholding.withheld(table, parts.sites, withhold)
     with naming_disk_errors(workspace):

@@ -16,6 +16,7 @@ from typing import Any
 from client.cache.trunk_cache import FOLDER
 from shared_model.artefact import write_json
 from shared_model.config import Config
+from shared_model.config.privacy import LEAST_EPSILON, MOST_EPSILON
 from shared_model.errors import ConfigError
 from shared_model.files import naming_disk_errors, write_text
 from shared_model.progress import RunProgress
@@ -23,6 +24,7 @@ from simulations.experiments import Experiment, Result, Study
 from simulations.experiments.study import STORE
 from simulations.output import resumable_folder
 from simulations.privacy_plot import plot
+from simulations.private_sites import require_reachable
 from simulations.tables.cells import Cell, as_models, cell
 from simulations.tables.contents import Part
 from simulations.tables.write import markdown_table
@@ -46,11 +48,11 @@ def epsilons_of(text: str) -> list[float]:
         found = sorted({float(part) for part in text.split(",") if part.strip()})
     except ValueError:
         found = []
-    if not found or not all(0 < epsilon <= 100 for epsilon in found):
+    if not found or not all(LEAST_EPSILON <= epsilon <= MOST_EPSILON for epsilon in found):
         raise ConfigError(
             f"cannot read the budgets {text!r}",
             where="--epsilons",
-            fix="give numbers above 0 and up to 100: 1,3,8",
+            fix=f"give numbers from {LEAST_EPSILON:g} to {MOST_EPSILON:g}: 1,3,8",
         )
     return found
 
@@ -69,6 +71,9 @@ class PrivacyCurve:
     def make(self) -> dict[str, Any]:
         """Train, compare and write privacy-curve.md, .json and .png; the document of the JSON."""
         study = Study(self.data, resumable_folder(self.out), self.config, self.progress)
+        prepared = study.prepared(self.config.seed)
+        for epsilon in self.epsilons:
+            require_reachable(private(self.config, epsilon), prepared.table, prepared.sites)
         first, visits = self.config.seed, self._visits(study)
         _share_features(study.folder)
         ways = {PLAIN: plain(self.config, visits)} | {

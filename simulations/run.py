@@ -27,6 +27,7 @@ from shared_model.held_out import HeldOut
 from shared_model.metrics.document import SCHEMA, comparisons, majority_predictions, model_figures
 from shared_model.metrics.modalities import modality_worth
 from shared_model.privacy_statement import secure_statement
+from shared_model.private_training import require_private_run
 from shared_model.progress import RunProgress
 from shared_model.records import GRADES, TASKS
 from shared_model.report import render
@@ -55,6 +56,7 @@ class Run:
 
     def execute(self) -> dict[str, Any]:
         """Run it; the document of metrics.json. Raises FedFundusError, leaving nothing behind."""
+        require_private_run(self.config)
         with output_folder(self.out) as folder:
             return self._into(folder)
 

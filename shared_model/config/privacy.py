@@ -13,7 +13,11 @@ from pydantic import Field
 from shared_model.config.section import Count, Positive, Section
 
 Mode = Literal["prototypes", "groups"]
-Epsilon = Annotated[float, Field(gt=0.0, le=100.0)]  # above 100 nothing is promised that anyone could mean
+LEAST_EPSILON = (
+    1e-3  # the accountant's own error: it can promise nothing smaller, however much noise there is
+)
+MOST_EPSILON = 100.0  # above it nothing is promised that anyone could mean
+Epsilon = Annotated[float, Field(ge=LEAST_EPSILON, le=MOST_EPSILON)]
 Delta = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 

@@ -42,10 +42,12 @@ def audit(
 
     Exit code 1: a lower bound exceeds what was promised, or an attack finds nothing where nothing is protected.
     """
+    from shared_model.private_training import require_private_run
     from shared_model.progress import RunProgress
     from simulations.audit.audit import Audit, attacks_of, configs
     from simulations.audit.report import markdown
     from simulations.audit.sizes import FULL, QUICK
+    from simulations.audit.views import at
     from simulations.privacy_curve import epsilons_of
 
     asked, budgets = attacks_of(attacks), epsilons_of(epsilons)
@@ -58,6 +60,7 @@ def audit(
         privacy_elsewhere=True,
     )
     base, private = configs(given, overrides, rounds)
+    require_private_run(at(private, budgets[0]))
     sizes = QUICK if quick else FULL
     with RunProgress(errors) as progress:
         document = Audit(base, private, data, out, asked, budgets, seeds, sizes, progress).make()

@@ -71,6 +71,8 @@ def experiment_config(
         **{**values, "training__early_stopping": 0},
     )
     from client.training.machine import on_this_machine  # imports PyTorch, which takes its time
+    from shared_model.private_training import require_private_run
     from simulations.processes import processes_asked
 
+    require_private_run(config)
     return on_this_machine(config, processes_asked(config))

@@ -43,9 +43,10 @@ def privacy_curve(
     The public start is made once, in OUT/work/public-start, for an encoder that is made to measure and frozen, unless
     model.image.weights names another.
     """
+    from shared_model.private_training import require_private_run
     from shared_model.progress import RunProgress
     from simulations.output import resumable_folder
-    from simulations.privacy_curve import PrivacyCurve, as_markdown, epsilons_of
+    from simulations.privacy_curve import PrivacyCurve, as_markdown, epsilons_of, private
     from simulations.public_start import with_public_start
 
     budgets = epsilons_of(epsilons)
@@ -57,6 +58,7 @@ def privacy_curve(
         federation__rounds=rounds,
         privacy_elsewhere=True,
     )
+    require_private_run(private(config, budgets[0]))
     with RunProgress(errors) as progress:
         if public_start:
             config = with_public_start(config, resumable_folder(out) / "public-start", progress)

@@ -233,3 +233,14 @@ def test_an_export_says_what_it_is_made_of_and_is_signed(
     (out / "statement.json").write_text((out / "statement.json").read_text().replace("24", "25"))
     with pytest.raises(CoordinatorError, match=r"C312 the export is not as it was signed: statement.json"):
         verify_export(out, certificate_of(key))
+
+
+def test_privacy_that_the_configuration_cannot_have_is_refused_before_a_run_is_stored(
+    command: Command, store: RunStore, tmp_path: Path
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('preset = "private-tiny"\n[federation]\nstrategy = "fedprox"\n')
+    before = [row.run for row in store.rows()]
+    said = refused(command("launch", str(config), "--superlink", "127.0.0.1:9"))
+    assert "where: federation.strategy" in said
+    assert [row.run for row in store.rows()] == before

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from client.privacy.dp.refusals import require_private
 from shared_model.config import load_config
 from shared_model.losses import Objective
 from shared_model.model import build_model
+from shared_model.private_training import require_private
 from simulations.privacy_curve import MAJORITY, PLAIN, as_markdown, plain, private
 from tests.simulations.conftest import Outcome
 

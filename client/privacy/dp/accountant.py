@@ -124,7 +124,9 @@ def _root(cost: Callable[[float], float], guess: float, stride: float, epsilon: 
     low = high = guess
     while cost(math.exp(high)) > 1:
         low, high, stride = high, high + stride, 2 * stride
-        _require(high < _MOST, "no noise is enough for so small a budget", "privacy.epsilon", epsilon)
+        _require(
+            high < _MOST, "no noise is enough for so small a privacy.epsilon", "privacy.epsilon", epsilon
+        )
     while low == high or cost(math.exp(low)) <= 1:
         low, high, stride = low - stride, low, 2 * stride
     return float(brentq(lambda x: math.log(max(cost(math.exp(x)), 1e-9)), low, high, xtol=_PRECISION))

@@ -71,8 +71,7 @@ def make_plan(config: Config, patients: int) -> Plan:
             patients,
             1 / patients,
         )
-    steps = config.training.local_steps * config.federation.rounds
-    rate = min(1.0, privacy.patients / patients)
+    rate, steps = _schedule(config, patients)
     return Plan(
         mode=privacy.mode,
         patients=patients,
@@ -85,3 +84,15 @@ def make_plan(config: Config, patients: int) -> Plan:
         epsilon=privacy.epsilon,
         delta=privacy.delta,
     )
+
+
+def require_noise(config: Config, patients: int) -> None:
+    """Raises ConfigError where no noise is enough for privacy.epsilon at a site of this many training patients."""
+    rate, steps = _schedule(config, patients)
+    noise_for(config.privacy.epsilon, config.privacy.delta, rate, max(1, steps))
+
+
+def _schedule(config: Config, patients: int) -> tuple[float, int]:
+    """Probability of each patient in a step, and the steps of the whole run."""
+    steps = config.training.local_steps * config.federation.rounds
+    return min(1.0, config.privacy.patients / patients), steps

@@ -22,7 +22,7 @@ from client.privacy.dp.bank import Bank
 from client.privacy.dp.plan import Plan
 from client.privacy.dp.prototypes import PatientObjective
 from client.privacy.dp.randomness import Randomness
-from client.privacy.dp.refusals import Unmoved, require_all_in_step, require_private
+from client.privacy.dp.refusals import Unmoved, require_all_in_step
 from client.privacy.dp.sampling import Unit, patients_of, units
 from client.privacy.dp.slots import Records, Slots, passes
 from client.privacy.dp.step import PrivateOptimizer
@@ -33,6 +33,7 @@ from client.training.sampling import kept_modalities, modality_draws
 from shared_model.config import Config, TrainingConfig
 from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
+from shared_model.private_training import require_private
 from shared_model.randomness import torch_generator, torch_seed
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class PrivateTraining:
         one_at_a_time: bool = False,
     ) -> None:
         """rows: the training records. one_at_a_time: even where patients could be taken together, which gives the same
-        but for rounding. Raises ConfigError for what `refusals` does not let pass.
+        but for rounding. Raises ConfigError for what `refusals` and `private_training` do not let pass.
         """
         require_private(config, objective)
         self.objective = objective

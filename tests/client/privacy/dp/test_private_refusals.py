@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from client.privacy.dp.plan import make_plan
-from client.privacy.dp.refusals import Unmoved, problems, require_all_in_step, require_private
+from client.privacy.dp.refusals import Unmoved, require_all_in_step
 from shared_model import load_config
 from shared_model.errors import ConfigError, DataError, RunError
 from shared_model.losses import Objective
+from shared_model.private_training import problems, require_private
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,7 @@ def test_a_delta_above_one_in_the_number_of_patients_is_warned_about(
     [
         ("epsilon", "0"),
         ("epsilon", "-1"),
+        ("epsilon", "1e-9"),
         ("epsilon", "101"),
         ("epsilon", "inf"),
         ("delta", "0"),
