@@ -148,7 +148,7 @@ def _judged(
     findings += length_findings(loaded, notes)
     findings += judging.shortcomings(summary)
     findings += judging.blocking(summary, config.policy.minimum_cell, findings)
-    made = _estimated(preset, summary, state, report) if estimate and len(usable) else None
+    made = _estimated(config, summary, state, report) if estimate and len(usable) else None
     findings += estimation.findings(made) if made else []
     write_findings(state, findings, loaded)
     return CheckResult(
@@ -162,9 +162,12 @@ def _judged(
     )
 
 
-def _estimated(preset: str, summary: Summary, state: SiteState, report: Progress) -> estimation.Estimate:
+def _estimated(
+    config: SiteConfig, summary: Summary, state: SiteState, report: Progress
+) -> estimation.Estimate:
+    preset = config.resources.preset
     report(f"a few training steps of preset {preset}", 0, 1)
-    made = estimation.estimate(preset, summary.sides["validation"][1], state)
+    made = estimation.estimate(preset, summary.sides["validation"][1], state, site=config)
     report(f"a few training steps of preset {preset}", 1, 1)
     return made
 

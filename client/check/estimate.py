@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from client.check.finding import Finding
+from client.site.config import SiteConfig
 from client.site.state import SiteState
 from shared_model.config import Config, load_config
 from shared_model.errors import DataError
@@ -80,15 +81,27 @@ class Estimate:
         ]
 
 
-def estimate(preset: str, validated: int, state: SiteState | None, say: Say | None = None) -> Estimate:
+def estimate(
+    preset: str,
+    validated: int,
+    state: SiteState | None,
+    say: Say | None = None,
+    site: SiteConfig | None = None,
+) -> Estimate:
     """The estimate of a preset, from what was kept or from a trial; validated: photographs to validate on.
 
-    say: is told when a trial begins, since it may take minutes.
+    say: is told when a trial begins, since it may take minutes. site: whose [resources] say with how many threads.
+    Raises ConfigError for a device or number format of [resources] that this machine does not have.
     """
     # Imports PyTorch, which the rest of check does not need.
     from client.training.machine import on_this_machine
+    from client.worker.own_machine import own_runtime, require_machine
 
-    config = on_this_machine(load_config(preset))
+    config = load_config(preset)
+    if site is not None:
+        require_machine(site)
+        config = config.model_copy(update={"runtime": own_runtime(site, config.runtime)})
+    config = on_this_machine(config)
     key = (
         f"{preset} {PACKAGE_VERSION} {config.runtime.threads} {min(validated, config.evaluation.batch_size)}"
     )
@@ -98,7 +111,7 @@ def estimate(preset: str, validated: int, state: SiteState | None, say: Say | No
     if measured is None:
         if say:
             say(f"timing a few training steps of preset {preset}; this may take minutes")
-        measured = _trial(preset, free)
+        measured = _trial(preset, config.runtime.threads, free)
         if state is not None and "problem" not in measured:
             state.write(ESTIMATE, json.dumps(kept | {key: measured}).encode())
     return _estimate(config, preset, validated, free, measured)
@@ -173,9 +186,9 @@ def _kept(state: SiteState | None) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _trial(preset: str, free: float) -> dict[str, Any]:
+def _trial(preset: str, threads: int, free: float) -> dict[str, Any]:
     """What the trial printed, or {"problem": why not}."""
-    command = [sys.executable, "-m", "client.check.trial", preset]
+    command = [sys.executable, "-m", "client.check.trial", preset, str(threads)]
     root = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(
         command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

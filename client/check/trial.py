@@ -1,6 +1,6 @@
 """A few real training steps of a preset on noise, in a process of its own: what `check` extrapolates from.
 
-Run as `python -m client.check.trial PRESET`; prints one line of JSON. A process of its own, so that
+Run as `python -m client.check.trial PRESET THREADS`; prints one line of JSON. A process of its own, so that
 its peak memory is the model's and nothing else's, and so that a machine too small for it loses this process only.
 """
 
@@ -13,7 +13,6 @@ import time
 import numpy as np
 import torch
 
-from client.training.machine import machine_of
 from client.training.optimizer import make_optimizer
 from shared_model.config import Config, load_config
 from shared_model.losses import Batch, Objective
@@ -25,9 +24,9 @@ MOST_STEPS = 3
 ENOUGH_SECONDS = 20.0  # no further step is begun after so much timing
 
 
-def trial(config: Config) -> dict[str, float]:
+def trial(config: Config, threads: int) -> dict[str, float]:
     """Seconds of a training step (the median, after one that warms up) and of grading one photograph; bytes."""
-    torch.set_num_threads(machine_of(config.runtime).threads)
+    torch.set_num_threads(threads)
     objective = Objective(build_model(config.model, pretrained=False), config.losses)
     optimizer = make_optimizer(objective, config.training, config.training.learning_rate)
     batch = noise(config, config.training.batch_size)
@@ -86,4 +85,4 @@ def _grade(objective: Objective, batch: Batch) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(trial(load_config(sys.argv[1]))))
+    print(json.dumps(trial(load_config(sys.argv[1]), int(sys.argv[2]))))

@@ -100,11 +100,15 @@ class StorageSection(Section):
 
 
 class ResourcesSection(Section):
-    """The machine. processes: 0 is one a core. cache_gb: disk space (1e9 bytes) of kept features, whatever a run asks
-    for; 0 keeps none. preset: the model that `check` estimates and `describe` assumes.
+    """The machine. processes: that read photographs; 0 is one a core. device, threads, precision: what is trained on,
+    whatever a run asks for (client.worker.own_machine). cache_gb: disk space (1e9 bytes) of kept features, whatever a
+    run asks for; 0 keeps none. preset: the model that `check` estimates and `describe` assumes.
     """
 
     processes: Annotated[int, Field(ge=0, le=256)] = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: CUDA where there is one
+    threads: Annotated[int, Field(ge=0, le=256)] = 0  # of PyTorch on the processor; 0: by a probe
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # auto: reduced where a probe gains by it
     cache_gb: NonNegative = 20.0
     preset: str = "paper"
 

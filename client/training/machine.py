@@ -60,13 +60,7 @@ def machine_of(runtime: RuntimeConfig, processes: int = 1) -> Machine:
     processes: how many train beside each other, which share the cores. Raises ConfigError for a device that is not
     there or a format that it does not have.
     """
-    device = _device(runtime)
-    if runtime.precision == "fp16" and device == "cpu":
-        raise ConfigError(
-            "fp16 needs a CUDA device",
-            where="runtime.precision",
-            fix='set it to "auto", "bf16" or "fp32"',
-        )
+    device = device_of(runtime)
     cores = max(1, len(os.sched_getaffinity(0)) // max(1, processes))
     threads = runtime.threads or (best_threads(cores) if device == "cpu" else cores)
     precision: Precision = "fp32"
@@ -153,7 +147,8 @@ def _product(format: torch.dtype) -> Callable[[], None]:
     return run
 
 
-def _device(runtime: RuntimeConfig) -> str:
+def device_of(runtime: RuntimeConfig) -> str:
+    """ "cpu" or "cuda". Raises ConfigError for a device that is not there or a format that it does not have."""
     there = torch.cuda.is_available()
     if runtime.device == "cuda" and not there:
         raise ConfigError(
@@ -161,4 +156,11 @@ def _device(runtime: RuntimeConfig) -> str:
             where="runtime.device",
             fix='install the driver, or set it to "auto" or "cpu"',
         )
-    return "cuda" if there and runtime.device != "cpu" else "cpu"
+    device = "cuda" if there and runtime.device != "cpu" else "cpu"
+    if runtime.precision == "fp16" and device == "cpu":
+        raise ConfigError(
+            "fp16 needs a CUDA device",
+            where="runtime.precision",
+            fix='set it to "auto", "bf16" or "fp32"',
+        )
+    return device

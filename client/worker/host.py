@@ -8,6 +8,7 @@ started anew would not find again on its disk.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -15,6 +16,8 @@ from client.approval.store import Approvals
 from client.audit.log import AuditLog
 from client.site.config import SiteConfig
 from client.site.state import SiteState
+from client.worker.own_machine import own_runtime, require_machine
+from client.worker.resident import training_machine
 from client.worker.site_worker import SiteWorker
 from shared_model.errors import ConfigError, DataError, FedFundusError, RunError
 from shared_model.exchange.message_id import message_id
@@ -24,6 +27,8 @@ from shared_model.run_plan import PACKAGE, PLAN, SIGNED_PLAN, Question, RunPlan,
 from shared_model.version import PACKAGE_VERSION
 
 _SLACK = 1.25  # over fp32: int8 scales of small tensors
+
+log = logging.getLogger(__name__)
 
 
 class Asked(Protocol):
@@ -42,20 +47,23 @@ Open = Callable[[SiteConfig, SiteState, RunPlan], Asked]
 
 
 def open_site(config: SiteConfig, state: SiteState, plan: RunPlan) -> SiteWorker:
-    """The site's worker for a plan, telling no more statistics than the plan names."""
+    """The site's worker for a plan, telling no more statistics than the plan names, on the site's own machine."""
     told = tuple(group for group in config.policy.statistics if group in plan.statistics)
     policy = config.policy.model_copy(update={"statistics": told})
     narrowed = config.model_copy(update={"policy": policy})
-    return SiteWorker(narrowed, state, plan.config, run=plan.run, federation=plan.federation)
+    here = plan.config.model_copy(update={"runtime": own_runtime(config, plan.config.runtime)})
+    log.info("run %s is computed on %s", plan.run, training_machine(here).describe())
+    return SiteWorker(narrowed, state, here, run=plan.run, federation=plan.federation)
 
 
 class WorkerHost:
     """One site's worker for whichever approved plan is at work. opened: makes the worker of a plan.
 
-    Raises DataError where the site's audit log was altered.
+    Raises DataError where the site's audit log was altered, ConfigError for a machine that [resources] has wrong.
     """
 
     def __init__(self, config: SiteConfig, state: SiteState, opened: Open = open_site) -> None:
+        require_machine(config)
         self._config = config
         self._state = state
         self._opened = opened

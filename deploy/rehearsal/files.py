@@ -42,13 +42,21 @@ def federation_yaml(plan: Plan, network: Network) -> str:
 
 
 def site_toml(name: str) -> str:
-    """A site over drawn patients: nothing needs to be held back, and its answers are those of a simulated site."""
+    """A site over drawn patients: nothing needs to be held back, and its answers are those of a simulated site, which
+    computes as preset `tiny` has it, since a sum over more threads may be another in its last bit.
+    """
     return tomli_w.dumps(
         {
             "site": {"name": name},
             "data": {"folder": "data", "adapter": "brset"},
             "policy": {"minimum_cell": 0},
-            "resources": {"processes": 1, "preset": "tiny"},
+            "resources": {
+                "processes": 1,
+                "preset": "tiny",
+                "device": "cpu",
+                "threads": 1,
+                "precision": "fp32",
+            },
         }
     )
 

@@ -133,7 +133,7 @@ def make_site(folder: Path, data: Path, kit: Path, *, policy: str = "minimum_cel
     shutil.copytree(data, folder / "data")
     (folder / "site.toml").write_text(
         f'[site]\nname = "{kit.name}"\n[data]\nfolder = "data"\n[split]\ntrain = 0.6\nvalidation = 0.2\n'
-        f"[policy]\n{policy}\n[resources]\nprocesses = 1\n"
+        f'[policy]\n{policy}\n[resources]\nprocesses = 1\ndevice = "cpu"\nthreads = 1\n'
     )
     return Site(folder, kit, folder / "worker.sock")
 

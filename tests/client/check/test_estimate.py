@@ -8,6 +8,7 @@ import pytest
 
 from client.check import estimate as estimation
 from client.check.estimate import Estimate, document, estimate, findings
+from client.site.config import load_site
 from client.site.state import SiteState
 
 MEASURED = {"steps": 3, "step_seconds": 0.5, "grading_seconds": 0.01, "peak_bytes": 2e9}
@@ -19,7 +20,7 @@ def state(tmp_path: Path) -> SiteState:
 
 
 def test_a_round_is_its_steps_and_its_validation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimation, "_trial", lambda preset, free: dict(MEASURED))
+    monkeypatch.setattr(estimation, "_trial", lambda preset, threads, free: dict(MEASURED))
     made = estimate("tiny", 100, None)
     assert made.round_seconds == pytest.approx(12 * 0.5 + 100 * 0.01)
     said = " ".join(made.sentences())
@@ -31,7 +32,7 @@ def test_a_round_is_its_steps_and_its_validation(monkeypatch: pytest.MonkeyPatch
 def test_a_machine_is_timed_once(state: SiteState, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
-    def trial(preset: str, free: float) -> dict[str, float]:
+    def trial(preset: str, threads: int, free: float) -> dict[str, float]:
         calls.append(preset)
         return dict(MEASURED)
 
@@ -54,6 +55,20 @@ def test_free_memory_that_suffices_is_no_finding() -> None:
     made = Estimate("tiny", 1, 16, 12, 10, free_bytes=4e9, steps=3, step_seconds=1.0, peak_bytes=2e9)
     assert findings(made) == []
     assert findings(Estimate("tiny", 1, 16, 12, 10, free_bytes=2.2e9, peak_bytes=2e9)) != []
+
+
+def test_a_site_is_timed_with_the_threads_of_its_own_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text('[site]\nname = "a"\n[data]\nfolder = "data"\n[resources]\nthreads = 3\n')
+    used: list[int] = []
+    monkeypatch.setattr(
+        estimation, "_trial", lambda preset, threads, free: used.append(threads) or dict(MEASURED)
+    )
+    made = estimate("tiny", 10, None, site=load_site(file))
+    assert (used, made.threads) == ([3], 3)
+    assert "with 3 threads" in " ".join(made.sentences())
 
 
 @pytest.mark.slow
