@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
-from shared_model.errors import ConfigError
+from shared_model.errors import ConfigError, RunError
 from simulations.bench.figure import Measured
 from simulations.bench.setting import Setting
 
@@ -32,6 +32,18 @@ MODULES = {
     "check": "simulations.bench.reading",
     "deployment": "simulations.bench.deployment",
     "profile": "simulations.bench.profile",
+}
+
+# What scripts may read of the JSON document: a benchmark that gives one of its figures another name has failed.
+PROMISED = {
+    "step": ("training_step.speedup", "training_step.speedup_fresh_augmentation"),
+    "inference": ("inference.speedup_batch8",),
+    "simulation": ("simulation.efficiency",),
+    "sites": ("simulation.memory_ratio_1000_to_10",),
+    "aggregation": ("aggregation.peak_ratio_30_to_3",),
+    "exchange": ("exchange.bytes_up", "exchange.bytes_down"),
+    "privacy": ("privacy.step_slowdown",),
+    "deployment": ("deployment.idle_round_seconds",),
 }
 
 
@@ -54,6 +66,14 @@ def chosen(only: Sequence[str]) -> list[str]:
 
 
 def benchmark(name: str) -> Benchmark:
-    """The function that measures it."""
-    found: Benchmark = import_module(MODULES[name]).measure
-    return found
+    """The function that measures it, which raises RunError where it lacks a figure that is promised."""
+    measure: Benchmark = import_module(MODULES[name]).measure
+
+    def checked(setting: Setting) -> Measured:
+        found = measure(setting)
+        lacking = set(PROMISED.get(name, ())) - {figure.name for figure in found.figures}
+        if lacking:
+            raise RunError(f"the benchmark {name} gave no {', '.join(sorted(lacking))}", where=MODULES[name])
+        return found
+
+    return checked
