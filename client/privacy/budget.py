@@ -25,7 +25,6 @@ from client.privacy.composition import (
 from client.privacy.ledger import Entry
 from client.rights.participation import uses
 from client.site.config import SiteConfig
-from client.site.contents import PRIVATE, WORKER
 from client.site.ledger import ledger
 from client.site.state import SiteState
 
@@ -57,9 +56,8 @@ def budget(config: SiteConfig, state: SiteState) -> dict[str, Any]:
 
 
 def _without(state: SiteState) -> list[str]:
-    """The runs that trained on patients here and were not private ones."""
-    runs = sorted({use.run for use in uses(state)})
-    return [run for run in runs if not state.path(f"{WORKER}/{run}/{PRIVATE}").exists()]
+    """The runs that trained on patients here without differential privacy, as it was recorded when they did."""
+    return sorted({use.run for use in uses(state) if not use.private})
 
 
 def _run(own: Sequence[Entry], compose: Composition) -> dict[str, Any]:

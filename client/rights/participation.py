@@ -7,8 +7,8 @@ noted when they stay the same. It is never deleted but by purge: a model cannot 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,24 +21,39 @@ _PATIENCE = 300.0  # seconds that a round waits for a command of the operator
 
 @dataclass(frozen=True)
 class Use:
-    """One stretch of a run over the same patients. when: its beginning, ISO 8601 in UTC."""
+    """One stretch of a run over the same patients. when: its beginning, ISO 8601 in UTC. private: whether it trained
+    under differential privacy; False where that was not recorded.
+    """
 
     run: str
     federation: str
     first_round: int
     last_round: int
     when: str
+    private: bool = False
 
 
 def record_participation(
-    state: SiteState, run: str, federation: str, patients: Iterable[str], *, round_number: int = 1
+    state: SiteState,
+    run: str,
+    federation: str,
+    patients: Iterable[str],
+    *,
+    round_number: int = 1,
+    private: bool = False,
 ) -> bool:
     """Note that a round of this run trains on these patients (pseudonyms); whether anything had to be written.
 
+    private: whether it does so under differential privacy.
     Call it before each round: nothing is written twice, and the list only when it is another than the last one.
     Raises DataError where the record was altered, RunError where it cannot be written; then do not train.
     """
-    entry = {"run": run, "federation": federation, "round": round_number}
+    entry: dict[str, Any] = {
+        "run": run,
+        "federation": federation,
+        "round": round_number,
+        "private": private,
+    }
     now = sorted(set(patients))
     with (
         state.lock("noting who takes part", wait=_PATIENCE),
@@ -46,7 +61,7 @@ def record_participation(
     ):
         known, last = None, 0
         for earlier in _entries(state):
-            if (earlier["run"], earlier["federation"]) == (run, federation):
+            if _stretch_of(earlier) == (run, federation, private):
                 known, last = earlier.get("patients", known), earlier["round"]
         if known == now and last >= round_number:
             return False
@@ -74,17 +89,21 @@ def trained_patients(state: SiteState) -> frozenset[str]:
 
 def _stretches(state: SiteState) -> list[tuple[Use, frozenset[str]]]:
     found: list[tuple[Use, frozenset[str]]] = []
-    latest: dict[tuple[str, str], int] = {}
+    latest: dict[tuple[str, str, bool], int] = {}
     for entry in _entries(state):
-        key = (entry["run"], entry["federation"])
+        key, number = _stretch_of(entry), entry["round"]
         if "patients" in entry:
             latest[key] = len(found)
-            use = Use(*key, entry["round"], entry["round"], entry["when"])
+            use = Use(entry["run"], entry["federation"], number, number, entry["when"], key[2])
             found.append((use, frozenset(entry["patients"])))
         elif key in latest:
             use, patients = found[latest[key]]
-            found[latest[key]] = Use(*key, use.first_round, entry["round"], use.when), patients
+            found[latest[key]] = replace(use, last_round=number), patients
     return found
+
+
+def _stretch_of(entry: Mapping[str, Any]) -> tuple[str, str, bool]:
+    return entry["run"], entry["federation"], bool(entry.get("private", False))
 
 
 def _entries(state: SiteState) -> Iterator[dict[str, Any]]:

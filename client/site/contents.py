@@ -15,6 +15,7 @@ FOUND = "findings.csv"
 EXCLUDED, PARTICIPATION, LEDGER = "excluded", "participation", "ledger"
 ANSWERS, WORKER, FEATURES = "answers", "worker", "features"
 PRIVATE = "private.json"  # in the worker's folder of a run that trains under differential privacy
+RUN_NAME = "plan.json"  # in the worker's folder of a run: which plan its name stands for
 APPROVALS = "approval"
 WEIGHTS, AUDIT = "weights", "audit"
 
@@ -93,6 +94,13 @@ CONTENTS: tuple[Content, ...] = (
         "how many training photographs each run was told that there are, and of how many patients its noise is made",
         False,
         kept="a run refuses updates of a site whose count has changed, and a change would tell of an exclusion",
+    ),
+    Content(
+        "run names",
+        (f"{WORKER}/**/{RUN_NAME}",),
+        "the fingerprint of the plan that each run's name stands for",
+        False,
+        kept="another plan of the same name would go on from what this one left, and could tell of it",
     ),
     Content(
         "opened rounds",

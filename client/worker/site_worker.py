@@ -26,6 +26,7 @@ from client.site.ledger import ledger
 from client.site.prepare import Prepared, prepare
 from client.site.state import SiteState
 from client.worker.finished_answers import Asked, FinishedAnswers, request_digest
+from client.worker.run_name import hold_to_its_plan
 from client.worker.worker import Worker
 from shared_model.config import Config
 from shared_model.errors import DataError
@@ -91,7 +92,12 @@ class SiteWorker:
     def _trained(self, request: Payload) -> Payload:
         worker, number = self._current(), int(request.fields["round"])
         record_participation(
-            self._state, self._run, self._federation, self._training_patients(), round_number=number
+            self._state,
+            self._run,
+            self._federation,
+            self._training_patients(),
+            round_number=number,
+            private=self._plan.privacy.enabled,
         )
         answer = worker.train(request)
         answer.fields.update(self._registered() | self._spent())
@@ -179,7 +185,8 @@ class SiteWorker:
             )
 
     def _current(self) -> Worker:
-        """The worker over everybody who may be used now."""
+        """The worker over everybody who may be used now; DataError where the run's name is another plan's."""
+        hold_to_its_plan(self._state, self._run, self._federation, self._plan)
         barred = excluded(self._state)
         if self._worker is None or barred != self._barred:
             expire(self._state, self._config.retention.model_dump())

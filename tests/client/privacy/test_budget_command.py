@@ -29,8 +29,7 @@ def spent(private_site: MakeSite) -> Any:
     account.charge(PLAN, 1, 10)
     site.book.charge("summer", "statistics", 0.5)
     account.charge(PLAN, 2, 10)
-    site.state.write("worker/spring/private.json", b"{}")
-    record_participation(site.state, "spring", "north", ["a"])
+    record_participation(site.state, "spring", "north", ["a"], private=True)
     record_participation(site.state, "old", "north", ["a"])
     return site
 
