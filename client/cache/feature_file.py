@@ -2,7 +2,8 @@
 
 A journal beside the file says where each lies; an array is in the journal only once it is written, so that what was
 finished before a crash is there after it. With a vault each is sealed, without one it carries a checksum: one that is
-damaged, or lies where another belongs, is as good as none. Features are patients' data: readable by their owner only.
+damaged, or lies where another belongs, is as good as none. No file is ever made shorter: another process that has it
+mapped would be killed by its next read. Features are patients' data: readable by their owner only.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import struct
+import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +30,7 @@ IMAGE, TEXT = "image", "text"  # how their names begin
 Half = NDArray[np.float16]
 _RECORD = struct.Struct(">32sIQII16s")  # content, draw, offset, tokens, width, checksum (zeros where sealed)
 _CHECKSUM_BYTES = 16
+_AT_ONCE = 2**20  # bytes overwritten in one piece
 
 
 class Key(NamedTuple):
@@ -59,7 +62,7 @@ class FeatureFile:
         self._end = 0  # of the last array
         self._map: NDArray[np.uint8] | None = None
         self._descriptor = -1
-        self._seen: tuple[int, int] | None = None  # which index file was read, and how much of it
+        self._seen: tuple[int, ...] | None = None  # which index file was read, and how it stood
         self._usable = self._refresh()
 
     def __contains__(self, key: Key) -> bool:
@@ -114,8 +117,7 @@ class FeatureFile:
             yield True
         finally:
             with suppress(OSError):
-                status = self._index.stat()
-                self._seen = (status.st_ino, status.st_size)
+                self._seen = self._standing()
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -136,20 +138,25 @@ class FeatureFile:
         self._places[key] = place
 
     def keep_only(self, contents: Collection[bytes]) -> int:
-        """Overwrite whatever is not the features of these contents, what a crash left included; how many went."""
+        """Overwrite whatever is not the features of these contents, what a crash left included; how many went.
+
+        What lay at the end is taken by the next writes: the file keeps its length, or is a new one if nothing stays.
+        """
         with self.writing():
             kept = {key: place for key, place in self._places.items() if key.content in contents}
             gone = len(self._places) - len(kept)
             end = 0
             with naming_disk_errors(self.path):
                 for place in sorted(kept.values()):
-                    _write_at(self._descriptor, bytes(place.offset - end), end)
+                    _clear(self._descriptor, end, place.offset)
                     end = place.offset + self._length(place)
-                os.ftruncate(self._descriptor, end)
+                _clear(self._descriptor, end, os.fstat(self._descriptor).st_size)
                 os.fsync(self._descriptor)
-            self._places, self._map, self._vacant, self._end = kept, None, {}, end
-            if gone:
+            if not kept:
+                self._begin_anew()
+            elif gone:
                 self._journal.rewrite(_RECORD.pack(*key, *place) for key, place in kept.items())
+            self._places, self._map, self._vacant, self._end = kept, None, {}, end
         return gone
 
     def discard(self) -> None:
@@ -190,11 +197,9 @@ class FeatureFile:
     def _refresh(self) -> bool:
         """Read the journal if it is not as it was left here; whether it could be read."""
         try:
-            status = self._index.stat()
+            known: Any = self._standing()
         except OSError:
-            known: Any = None
-        else:
-            known = (status.st_ino, status.st_size)
+            known = None
         if known is not None and known == self._seen:
             return True
         self._journal.close()
@@ -212,12 +217,28 @@ class FeatureFile:
         return True
 
     def _begin_anew(self) -> None:
-        """In place of files that cannot be told apart any more."""
+        """A new file in place of one that others may have mapped, who read on in the old one. It is locked before it
+        has the name, so that who waits for the old one then waits for this one.
+        """
         self._journal.close()
         with naming_disk_errors(self.path):
-            self._index.unlink(missing_ok=True)
-            os.ftruncate(self._descriptor, 0)
-        self._places, self._map, self._end, self._usable = {}, None, 0, True
+            descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                os.replace(name, self.path)
+                self._index.unlink(missing_ok=True)
+            except BaseException:
+                os.close(descriptor)
+                Path(name).unlink(missing_ok=True)
+                raise
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self._places, self._map, self._vacant, self._end, self._usable = {}, None, {}, 0, True
+
+    def _standing(self) -> tuple[int, ...]:
+        """Of the journal; its times too, since the file system gives a number that is free to the next file."""
+        found = self._index.stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def _locked(self, wait: bool) -> int:
         while True:
@@ -262,3 +283,8 @@ def _write_at(descriptor: int, content: bytes, offset: int) -> None:
     while view:
         written = os.pwrite(descriptor, view, offset)
         view, offset = view[written:], offset + written
+
+
+def _clear(descriptor: int, start: int, end: int) -> None:
+    for offset in range(start, end, _AT_ONCE):
+        _write_at(descriptor, bytes(min(_AT_ONCE, end - offset)), offset)
