@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,14 @@ class Validation:
         default_factory=lambda: {task: np.zeros((GRADES, GRADES), dtype=np.int64) for task in TASKS}
     )
 
+    def to_fields(self) -> dict[str, Any]:
+        """As it leaves."""
+        return {
+            "examples": self.examples,
+            "loss_sum": self.loss_sum,
+            "confusion": {task: matrix.tolist() for task, matrix in self.confusion.items()},
+        }
+
 
 @torch.no_grad()
 def validate(
@@ -36,14 +45,23 @@ def validate(
     rows: NDArray[np.int64],
     batch_size: int,
     machine: Machine = PLAIN,
+    *,
+    minimum: int = 0,
 ) -> Validation:
-    """Grade `rows` with every input they have; the loss is the unweighted cross-entropy."""
+    """Grade `rows` with every input they have; the loss is the unweighted cross-entropy.
+
+    minimum: patients with a label that a task's figures rest on at least; of a task with fewer nothing is said, as if
+    nobody had a label for it. Below 2 nothing is withheld.
+    """
     objective.eval()
     result = Validation()
+    told = _told(dataset, rows, minimum)
+    if not told:
+        return result
     for start in range(0, len(rows), batch_size):
         with machine.autocast():
             logits, labels = _graded(objective, dataset.batch(rows[start : start + batch_size]))
-        for task in TASKS:
+        for task in told:
             label = labels[task]
             result.examples += int((label != MISSING).sum())
             result.loss_sum += float(
@@ -51,6 +69,15 @@ def validate(
             )
             result.confusion[task] += confusion_matrix(label.numpy(), logits[task].argmax(dim=1).numpy())
     return result
+
+
+def _told(dataset: SiteDataset, rows: NDArray[np.int64], minimum: int) -> list[str]:
+    """The tasks that at least `minimum` patients of these rows have a label for: patients, not photographs."""
+    if minimum < 2:
+        return list(TASKS)
+    patients = dataset.table["patient_id"].to_numpy()[rows]
+    known = {task: dataset.labels[task].numpy()[rows] != MISSING for task in TASKS}
+    return [task for task in TASKS if len(set(patients[known[task]])) >= minimum]
 
 
 def _graded(objective: Objective, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -152,7 +152,7 @@ class Worker:
             "loss": result.loss,
             "losses": result.losses,
             "loss_weights": result.weights,
-            "validation": _counts(validation),
+            "validation": validation.to_fields(),
             "seconds": time.perf_counter() - started,
         }
         if result.steps is not None:
@@ -174,7 +174,7 @@ class Worker:
         fields = {
             "site": self.site,
             "round": int(request.fields["round"]),
-            "validation": _counts(validation),
+            "validation": validation.to_fields(),
         }
         return self._exchange.answer(request, fields)
 
@@ -277,9 +277,15 @@ class Worker:
         return self._shared
 
     def _validate(self, objective: Objective, dataset: SiteDataset) -> Validation:
-        rows = dataset.rows_of("validation")
-        size = self.config.evaluation.batch_size
-        return validate(objective, dataset, rows, size, training_machine(self.config))
+        """Nothing of a task for which fewer patients have a label than the site's policy lets a figure rest on."""
+        return validate(
+            objective,
+            dataset,
+            dataset.rows_of("validation"),
+            self.config.evaluation.batch_size,
+            training_machine(self.config),
+            minimum=self._policy.minimum_cell,
+        )
 
 
 def _shared_shapes(objective: Objective) -> dict[str, tuple[int, ...]]:
@@ -288,12 +294,4 @@ def _shared_shapes(objective: Objective) -> dict[str, tuple[int, ...]]:
         name: tuple(state[name].shape)
         for name, kind in parameter_kinds(objective).items()
         if kind == "shared"
-    }
-
-
-def _counts(validation: Validation) -> dict[str, Any]:
-    return {
-        "examples": validation.examples,
-        "loss_sum": validation.loss_sum,
-        "confusion": {task: matrix.tolist() for task, matrix in validation.confusion.items()},
     }

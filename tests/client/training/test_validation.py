@@ -63,3 +63,33 @@ def test_nobody_to_validate_on_is_zero_examples(small_objective: MakeObjective, 
     found = validate(small_objective(), dataset, np.array([], dtype=np.int64), 8)
     assert (found.examples, found.loss_sum) == (0, 0.0)
     assert found.confusion["icdr"].sum() == 0
+
+
+@pytest.mark.parametrize(("patients", "told"), [(1, False), (4, False), (5, True)])
+def test_fewer_labelled_patients_than_the_minimum_are_answered_like_none(
+    small_objective: MakeObjective, dataset: SiteDataset, patients: int, told: bool
+) -> None:
+    """Patients, not photographs: those of one patient, however many, are one."""
+    of = dataset.table["patient_id"]
+    graded = [patient for patient, own in dataset.table.groupby(of) if own["icdr"].notna().any()]
+    rows = np.flatnonzero(of.isin(graded[:patients]).to_numpy())
+    assert len(rows) > patients
+    found = validate(small_objective(), dataset, rows, 16, minimum=5)
+    assert bool(found.examples) == bool(found.loss_sum) == bool(found.confusion["icdr"].sum()) == told
+    assert validate(small_objective(), dataset, rows, 16, minimum=patients).examples > 0
+    assert validate(small_objective(), dataset, rows, 16).examples > 0  # no minimum, as simulations have it
+
+
+def test_a_task_that_few_patients_have_a_label_for_is_in_no_figure(
+    small_objective: MakeObjective, dataset: SiteDataset
+) -> None:
+    """Its loss would stand in the sum of both tasks otherwise, where the other one can be subtracted."""
+    rows = np.arange(len(dataset))
+    few = dataset.table["patient_id"].isin(dataset.table["patient_id"].unique()[:4]).to_numpy()
+    dataset.labels["sdrg"][torch.from_numpy(~few)] = -1
+    objective = small_objective()
+    found = validate(objective, dataset, rows, 16, minimum=5)
+    assert found.confusion["sdrg"].sum() == 0
+    assert found.examples == found.confusion["icdr"].sum() > 0
+    dataset.labels["sdrg"][:] = -1
+    assert found.loss_sum == validate(objective, dataset, rows, 16).loss_sum

@@ -18,6 +18,7 @@ from client.worker import Worker
 from client.worker.resident import resident_model
 from client.worker.simulated import ROOT_VARIABLE, open_worker, simulated_worker
 from server.guard import UpdateGuard
+from server.guard.report import validation_problem
 from shared_model.config import Config
 from shared_model.errors import ConfigError, DataError, RunError
 from shared_model.exchange import Payload, shared_tensors, trunk_fingerprint
@@ -167,6 +168,27 @@ def test_a_site_without_validation_patients_answers_zero(
     site = worker()
     site._table = records[records["split"] == "train"].reset_index(drop=True)
     assert site.train(request_of(site)).fields["validation"]["examples"] == 0
+
+
+@pytest.mark.parametrize(("patients", "told"), [(1, False), (4, False), (5, True)])
+def test_no_round_tells_the_loss_or_grade_of_fewer_validation_patients_than_the_policy_allows(
+    tmp_path: Path,
+    records: pd.DataFrame,
+    images: ImageStore,
+    small_config: Callable[..., Config],
+    request_of: Callable[..., Payload],
+    patients: int,
+    told: bool,
+) -> None:
+    graded = records.loc[records["icdr"].notna() & records["sdrg"].notna(), "patient_id"].unique()[:patients]
+    held = records.assign(split=np.where(records["patient_id"].isin(graded), "validation", "train"))
+    site = Worker("a", held, images, small_config(), tmp_path, policy=Policy(minimum_cell=5))
+    request = request_of(site)
+    for answer in (site.train(request), site.evaluate(request)):
+        said = answer.fields["validation"]
+        assert validation_problem(said) is None
+        assert bool(said["examples"]) == bool(said["loss_sum"]) == told
+        assert [bool(np.sum(matrix)) for matrix in said["confusion"].values()] == [told, told]
 
 
 def test_the_resident_model_is_built_once_a_configuration(small_config: Callable[..., Config]) -> None:
