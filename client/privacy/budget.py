@@ -25,7 +25,7 @@ from client.privacy.composition import (
 from client.privacy.ledger import Entry
 from client.rights.participation import uses
 from client.site.config import SiteConfig
-from client.site.ledger import ledger
+from client.site.ledger import charges
 from client.site.state import SiteState
 
 SCHEMA = "fedfundus.budget/1"
@@ -34,8 +34,8 @@ SCHEMA = "fedfundus.budget/1"
 def budget(config: SiteConfig, state: SiteState) -> dict[str, Any]:
     """The document of `--json`. Raises LedgerError where the ledger is lost or not as it was written."""
     policy = config.policy
-    entries, compose = ledger(config, state).entries(), Composition(policy.delta_limit)
-    charged = [entry for entry in entries if entry.epsilon or entry.delta]
+    compose = Composition(policy.delta_limit)
+    charged = [entry for entry in charges(config, state) if entry.epsilon or entry.delta]
     spent, limit = compose(charged), policy.epsilon_limit or None
     runs = list(dict.fromkeys(entry.run for entry in charged))
     private = {entry.run for entry in charged if entry.what == TRAINING}

@@ -28,6 +28,8 @@ from shared_model.files import naming_disk_errors, write_bytes
 
 __all__ = ["BudgetExhausted", "Charge", "Entry", "Ledger", "LedgerError", "Spent", "added_up"]
 
+_ANEW = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+
 
 @dataclass(frozen=True)
 class Spent:
@@ -70,15 +72,30 @@ class Ledger:
 
     def create(self) -> Ledger:
         """This ledger, begun empty: once in the life of a site. Raises LedgerError where there is one."""
-        if self.begun:
+        if not self._begin():
             raise LedgerError(
                 "there is a privacy ledger already",
                 where=str(self.path),
                 fix="keep it: what was spent stays spent",
             )
-        write_bytes(self.path, b"")
-        self._write_head([])
         return self
+
+    def created(self) -> Ledger:
+        """This ledger, begun empty unless somebody else has begun it: two processes may come at once."""
+        self._begin()
+        return self
+
+    def _begin(self) -> bool:
+        """Begin it, and whether that was to be done. The file is never replaced: another may be charging to it."""
+        if self.begun:
+            return False
+        with naming_disk_errors(self.path), os.fdopen(os.open(self.path, _ANEW, 0o600), "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if self._head.exists() or os.fstat(file.fileno()).st_size:  # begun while this process waited
+                return False
+            os.fsync(file.fileno())
+            self._write_head([])
+        return True
 
     def charge(
         self,

@@ -152,6 +152,43 @@ def test_a_ledger_is_begun_once(charged: Ledger) -> None:
         charged.create()
 
 
+def test_a_ledger_that_another_process_begins_meanwhile_keeps_what_it_charges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have seen that there is none; the other is quicker."""
+    late, quick = Ledger(tmp_path / "ledger", KEY), Ledger(tmp_path / "ledger", KEY)
+
+    def begun(_: Ledger) -> bool:
+        monkeypatch.undo()
+        quick.created().charge("run", "training", 1.0, 1e-5)
+        return False
+
+    monkeypatch.setattr(Ledger, "begun", property(begun))
+    with pytest.raises(LedgerError, match="there is a privacy ledger already"):
+        late.create()
+    assert late.created().spent() == quick.spent() == Spent(1.0, 1e-5)
+
+
+def test_many_that_begin_a_ledger_at_once_all_count(tmp_path: Path) -> None:
+    script = CHARGER.replace('b"k" * 32)', 'b"k" * 32)\nsys.stdin.readline()\nledger.created()')
+    script = script.replace("while True:", "for _ in range(5):")
+    for number in range(3):
+        path = tmp_path / str(number) / "ledger"
+        path.parent.mkdir()
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-c", script, str(path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+            )
+            for _ in range(3)
+        ]
+        for process in running:
+            process.communicate(b"\n")
+        assert [process.wait() for process in running] == [0, 0, 0]
+        assert len(Ledger(path, KEY).entries()) == 15
+
+
 def test_a_crash_between_line_and_head_counts_and_bricks_nothing(
     charged: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
