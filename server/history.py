@@ -16,7 +16,9 @@ TOGETHER = "all sites"  # in place of a site's name, where only the sum of all w
 
 @dataclass(frozen=True)
 class Site:
-    """One site's part in a round. loss: None under secure aggregation, where nobody knows it."""
+    """One site's part in a round. loss: None under secure aggregation, where nobody knows it. seconds: 0 where the site
+    does not tell them (private rounds, masked ones).
+    """
 
     examples: int
     loss: float | None
@@ -44,7 +46,9 @@ class Site:
 class RoundRecord:
     """Round `number` of the model `label`; number 0 is the model before training.
 
-    evaluation_bytes_*: of asking once more how good the last model is, which belongs to no round's exchange.
+    bytes_*: tensors and fields of all its messages. wire_*: what the transport says that it carried meanwhile, framing
+    and all, None where it says nothing. evaluation_*: of asking once more how good the last model is, which belongs to
+    no round's exchange.
     """
 
     label: str
@@ -53,8 +57,12 @@ class RoundRecord:
     seconds: float = 0.0
     bytes_up: int = 0
     bytes_down: int = 0
+    wire_up: int | None = None
+    wire_down: int | None = None
     evaluation_bytes_up: int = 0
     evaluation_bytes_down: int = 0
+    evaluation_wire_up: int | None = None
+    evaluation_wire_down: int | None = None
     sites: dict[str, Site] = field(default_factory=dict)
     validations: dict[str, dict[str, Any]] = field(default_factory=dict)
     together: dict[str, Any] = field(default_factory=dict)  # what secure aggregation told of training
@@ -69,8 +77,12 @@ class RoundRecord:
             "learning_rate": self.learning_rate,
             "bytes_up": self.bytes_up,
             "bytes_down": self.bytes_down,
+            "wire_up": self.wire_up,
+            "wire_down": self.wire_down,
             "evaluation_bytes_up": self.evaluation_bytes_up,
             "evaluation_bytes_down": self.evaluation_bytes_down,
+            "evaluation_wire_up": self.evaluation_wire_up,
+            "evaluation_wire_down": self.evaluation_wire_down,
             "validation": pooled_validation(self.validations),
             "sites": {name: self._site(name) for name in sorted(names)},
             **({"together": self.together} if self.together else {}),
@@ -96,7 +108,7 @@ class RoundRecord:
             "loss_weights": site.loss_weights if site else {},
             "validation_loss": validation.pop("loss"),
             "validation": validation,
-            "seconds": round(site.seconds, 4) if site else 0.0,
+            "seconds": round(site.seconds, 4) if site and site.seconds else None,  # 0 would read as measured
             "bytes_up": site.bytes_up if site else 0,
             "bytes_down": site.bytes_down if site else 0,
         }

@@ -153,7 +153,8 @@ class Worker:
             "losses": result.losses,
             "loss_weights": result.weights,
             "validation": validation.to_fields(),
-            "seconds": time.perf_counter() - started,
+            # How long a private round takes follows from how many patients it drew.
+            "seconds": 0.0 if self._private else time.perf_counter() - started,
         }
         if result.steps is not None:
             fields["steps"] = result.steps

@@ -60,6 +60,13 @@ def test_a_line_of_the_history_holds_the_contracts_keys() -> None:
     assert line["sites"]["trained"]["bytes_up"] == payload.nbytes
     assert line["sites"]["trained"]["bytes_down"] == 11
     assert line["sites"]["trained"]["validation_loss"] is None
+    assert line["sites"]["trained"]["seconds"] == 2.0
     assert line["sites"]["validated"]["validation_loss"] == 0.5
     assert line["sites"]["validated"]["train_loss"] is None
     assert set(line["sites"]["validated"]["validation"]) == {"icdr", "sdrg"}
+
+
+def test_a_time_that_a_site_does_not_tell_is_none_and_not_a_quick_round() -> None:
+    record = RoundRecord("federated", 1, 1e-3)
+    record.sites["private"] = Site(3, 0.0, {}, {}, 0.0, 1, 1)
+    assert record.to_dict()["sites"]["private"]["seconds"] is None

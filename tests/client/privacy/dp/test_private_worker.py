@@ -49,6 +49,7 @@ def test_a_private_round_answers_with_an_update_and_no_losses(
         fields = answers[-1].fields
         assert fields["examples"] == registered
         assert (fields["loss"], fields["losses"]) == (0.0, {})
+        assert fields["seconds"] == 0.0  # it would say how many patients were drawn
         assert "untrained" not in fields
         assert report_problem(fields) is None
     same = all(np.array_equal(answers[0].arrays[n], answers[1].arrays[n]) for n in answers[0].arrays)
