@@ -6,8 +6,8 @@ own, HMAC-SHA256 under a key derived from the site's: only the site itself ever 
 could forge a code holds the site key and could forge a signature too, so a key pair would add nothing. A second
 file, the head, says how many lines there are and how the last one is coded: a ledger cut short no longer fits.
 It is written after the line, so a line that the head does not know yet is the one a crash interrupted: it
-counts. What cannot be detected is both files put back together from an older copy; that takes a witness
-outside the site.
+counts. Both files put back together from an older copy are missed by what each run keeps of its last charge
+(client.privacy.charged); all of it put back together takes a witness outside the site.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Ledger:
     """The ledger in `path`, its head beside it.
 
     key: the site's. limit_epsilon: what all charges together may come to, None for no limit. compose: how
-    charges add up; an accountant may read the mechanisms from the entries' details.
+    charges add up; an accountant may read the mechanisms from the entries' details. require: raises where what is
+    known elsewhere is not among the entries (client.privacy.charged).
 
     Every call reads the whole file and checks it, under a lock: two processes may charge at once.
     """
@@ -69,6 +70,7 @@ class Ledger:
     key: bytes = field(repr=False)
     limit_epsilon: float | None = None
     compose: Callable[[Sequence[Entry]], Spent] = added_up
+    require: Callable[[Sequence[Entry]], None] = lambda entries: None
 
     def create(self) -> Ledger:
         """This ledger, begun empty: once in the life of a site. Raises LedgerError where there is one."""
@@ -198,7 +200,9 @@ class Ledger:
 
     def _read(self, file: BinaryIO) -> tuple[list[Entry], bool]:
         file.seek(0)
-        return self._chain.read(file.read(), self._head.read_bytes())
+        entries, ahead = self._chain.read(file.read(), self._head.read_bytes())
+        self.require(entries)
+        return entries, ahead
 
     def _append(self, file: BinaryIO, entries: Sequence[Entry], entry: Entry) -> None:
         end = sum(len(self._chain.line(known)) for known in entries)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from client.privacy.charged import keep_charge
 from client.privacy.dp.account import LedgerAccount, Limits
 from client.privacy.dp.plan import Plan, make_plan
 from client.privacy.dp.randomness import randomness_of
@@ -16,7 +17,6 @@ from client.site.config import SiteConfig
 from client.site.contents import PRIVATE, WORKER
 from client.site.ledger import ledger
 from client.site.state import SiteState
-from client.worker.last_rounds import rounds_kept
 from shared_model.config import Config
 
 
@@ -31,14 +31,8 @@ def private_rounds(
     randomness = randomness_of(plan, config.site.name)
     policy = config.policy
     limits = Limits(policy.epsilon_limit or None, policy.run_epsilon_limit or None, policy.delta_limit)
-    account = LedgerAccount(ledger(config, state), run, limits, lambda: answered(state))
+    account = LedgerAccount(ledger(config, state), run, limits, lambda entry: keep_charge(state, entry))
     return PrivateRounds(plan, _registered(state, plan, run, patients), randomness, account)
-
-
-def answered(state: SiteState) -> set[tuple[str, int]]:
-    """Run and number of every private round whose answer is still kept here: each was charged before it left."""
-    private = state.folder.glob(f"{WORKER}/*/{PRIVATE}")
-    return {(path.parent.name, number) for path in private for number in rounds_kept(path.parent)}
 
 
 def _registered(state: SiteState, config: Config, run: str, patients: int) -> Plan:

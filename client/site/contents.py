@@ -15,6 +15,7 @@ FOUND = "findings.csv"
 EXCLUDED, PARTICIPATION, LEDGER = "excluded", "participation", "ledger"
 ANSWERS, WORKER, FEATURES = "answers", "worker", "features"
 PRIVATE = "private.json"  # in the worker's folder of a run that trains under differential privacy
+CHARGED = "charged.json"  # there, too: the last charge of the run
 RUN_NAME = "plan.json"  # in the worker's folder of a run: which plan its name stands for
 APPROVALS = "approval"
 WEIGHTS, AUDIT = "weights", "audit"
@@ -132,8 +133,8 @@ CONTENTS: tuple[Content, ...] = (
     ),
     Content(
         "privacy ledger",
-        (LEDGER, f"{LEDGER}.*", f"{LEDGER}/**/*"),
-        "how much of the privacy limit has been spent",
+        (LEDGER, f"{LEDGER}.*", f"{LEDGER}/**/*", f"{WORKER}/**/{CHARGED}"),
+        "how much of the privacy limit has been spent, and the last charge of each run",
         False,
         kept="what was spent is spent, however long ago",
     ),

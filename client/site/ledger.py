@@ -6,6 +6,7 @@ part. A ledger that is missing beside one of these was lost, and stays an error.
 
 from __future__ import annotations
 
+from client.privacy.charged import require_charges
 from client.privacy.composition import Composition
 from client.privacy.ledger import Entry, Ledger
 from client.site.config import SiteConfig
@@ -35,6 +36,7 @@ def _book(config: SiteConfig, state: SiteState) -> Ledger:
         state.secret("ledger"),
         policy.epsilon_limit or None,
         Composition(policy.delta_limit),
+        lambda entries: require_charges(state, entries),
     )
 
 

@@ -131,7 +131,8 @@ class LastRounds:
         return min(known) if known and number > 1 else None
 
     def _numbers(self) -> list[int]:
-        return rounds_kept(self._files.folder)
+        names = [path.name for path in self._files.folder.glob("round-*.safetensors")]
+        return [int(found[1]) for name in names if (found := _FILE.fullmatch(name))]
 
     def _forget(self, number: int) -> None:
         path = self._files.folder / _name(number)
@@ -146,12 +147,6 @@ class LastRounds:
             raise _damaged(self._files.folder / _name(number)) from None
         found: dict[str, Any] = said
         return found
-
-
-def rounds_kept(folder: Path) -> list[int]:
-    """The rounds of which anything is kept in a run's folder; none where there is no such folder."""
-    names = [path.name for path in folder.glob("round-*.safetensors")]
-    return [int(found[1]) for name in names if (found := _FILE.fullmatch(name))]
 
 
 def _damaged(path: Path) -> DataError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -26,7 +25,7 @@ from client.privacy.composition import (
 )
 from client.privacy.dp.accountant import Steps, affordable, composed
 from client.privacy.dp.plan import Plan
-from client.privacy.ledger import BudgetExhausted, Charge, Entry, Ledger, LedgerError
+from client.privacy.ledger import BudgetExhausted, Charge, Entry, Ledger
 from shared_model.errors import RunError
 
 log = logging.getLogger(__name__)
@@ -112,8 +111,8 @@ def allowed(
 
 
 class LedgerAccount:
-    """A site's account of one run, in its ledger. answered: run and number of rounds that are known to have been
-    answered, which a ledger put back from an older copy may not have.
+    """A site's account of one run, in its ledger. keep: is given each charge before anything is drawn for it, so that
+    a ledger put back from an older copy is missed.
     """
 
     def __init__(
@@ -121,12 +120,12 @@ class LedgerAccount:
         ledger: Ledger,
         run: str,
         limits: Limits,
-        answered: Callable[[], AbstractSet[tuple[str, int]]] = frozenset,
+        keep: Callable[[Entry], None] = lambda entry: None,
     ) -> None:
         self._ledger = ledger
         self._run = run
         self._limits = limits
-        self._answered = answered
+        self._keep = keep
 
     def charge(self, plan: Plan, number: int, steps: int) -> int:
         """As Account.charge. Raises BudgetExhausted where a limit leaves no step, LedgerError for a ledger that is
@@ -135,7 +134,6 @@ class LedgerAccount:
         bounds, delta = self._limits.bounds(plan.epsilon, plan.delta), self._limits.delta
 
         def choose(entries: Sequence[Entry]) -> Charge:
-            self._require_all(entries)
             taken, refusing = allowed(entries, self._run, plan.spent(steps), bounds)
             if refusing is not None:
                 raise _exhausted(refusing, refusing.counts(entries, self._run))
@@ -152,21 +150,14 @@ class LedgerAccount:
             }
             return Charge(self._run, TRAINING, composed((alone,), delta), delta, detail)
 
-        taken = int(self._ledger.charge_as(choose).detail[STEPS])
+        entry = self._ledger.charge_as(choose)
+        self._keep(entry)
+        taken = int(entry.detail[STEPS])
         if taken < steps:
             log.warning(
                 "round %d takes %d of %d steps: more would pass a privacy limit", number, taken, steps
             )
         return taken
-
-    def _require_all(self, entries: Sequence[Entry]) -> None:
-        charged = {(entry.run, entry.detail[ROUND]) for entry in entries if entry.what == TRAINING}
-        if self._answered() - charged:
-            raise LedgerError(
-                "the privacy ledger lacks a round that this site has answered",
-                where="the privacy ledger and the rounds kept of private runs",
-                fix="restore ledger and head from a backup made after the last charge; no round is trained until then",
-            )
 
 
 def _exhausted(bound: Bound, counted: Sequence[Entry]) -> BudgetExhausted:

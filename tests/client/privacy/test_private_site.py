@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from client.privacy.budget import budget
 from client.privacy.dp import accountant
 from client.privacy.dp.accountant import Steps, epsilon_of, noise_for
 from client.privacy.ledger import BudgetExhausted, LedgerError
@@ -171,16 +172,46 @@ def test_a_beginning_that_was_interrupted_is_begun_again_and_a_lost_ledger_is_no
         site.book.entries()
 
 
-def test_an_older_ledger_put_back_is_missed_by_the_rounds_that_were_answered(private_site: MakeSite) -> None:
-    site = private_site("statistics = []")
+@pytest.mark.parametrize(
+    ("asked", "rounds"),
+    [((2, 0.0), "deleted"), ((1, 0.01), "kept")],
+    ids=["the next round", "the same round again"],
+)
+def test_an_older_ledger_put_back_is_missed_whatever_was_charged_since(
+    asked: tuple[int, float], rounds: str, private_site: MakeSite
+) -> None:
+    site = private_site("epsilon_limit = 90.0\nstatistics = []\nstatistics_epsilon = 0.1")
     site.worker().train(site.ask(1))
     paths = [site.state.path(name) for name in ("ledger", "ledger.head")]
     older = [path.read_bytes() for path in paths]
-    site.worker().train(site.ask(2))
+    site.worker().train(site.ask(*asked))
+    newer = [path.read_bytes() for path in paths]
+    if rounds == "deleted":  # as an exclusion does
+        for path in site.state.folder.glob("worker/*/round-*"):
+            path.unlink()
     for path, content in zip(paths, older, strict=True):
         path.write_bytes(content)
-    with pytest.raises(LedgerError, match="lacks a round that this site has answered"):
-        site.worker(run="run-2").train(site.ask(1))
+    another = site.worker(run="run-2")
+    for use in (
+        lambda: another.train(site.ask(1)),
+        another.statistics,
+        lambda: budget(site.config, site.state),
+    ):
+        with pytest.raises(LedgerError, match="lacks a charge that was made at this site"):
+            use()
+    for path, content in zip(paths, newer, strict=True):
+        path.write_bytes(content)
+    another.train(site.ask(1))
+    assert len(site.trained()) == 3
+
+
+def test_what_a_run_keeps_of_its_last_charge_is_read_or_refused(private_site: MakeSite) -> None:
+    site = private_site()
+    site.worker().train(site.ask(1))
+    for content in (b"{", b"[]", b'{"index": 0}'):
+        site.state.write("worker/run-1/charged.json", content)
+        with pytest.raises(LedgerError, match="cannot be read"):
+            site.worker().train(site.ask(2))
 
 
 def test_noise_stays_that_of_the_patients_who_were_registered(private_site: MakeSite) -> None:

@@ -75,3 +75,4 @@ def test_a_file_of_private_constants_does_not_hide_a_run_without_privacy(private
     site.worker(without_privacy(site.plan)).train(site.ask(1))
     site.state.write("worker/run-1/private.json", b"{}")
     assert budget(site.config, site.state)["without_privacy"] == ["run-1"]
+    site.worker(run="run-2").train(site.ask(1))
