@@ -68,13 +68,21 @@ def export_model(store: RunStore, run: str, out: Path, *, weights: str, kit: Kit
     tokenizer = load_tokenizer(objective.model)
     standardisation = folder.load_json("standardisation.json")
     found = judged(folder) if weights == "last" else None  # the sites were asked about these weights alone
+    sites = [site["site"] for site in run_document(store, row)["sites"]]
     save_artefact(
-        partial, objective, tokenizer, config, standardisation, PIPELINE_VERSION, calibration_of(found)
+        partial,
+        objective,
+        tokenizer,
+        config,
+        standardisation,
+        PIPELINE_VERSION,
+        calibration_of(found),
+        sites=sites,
     )
     digest = weights_digest(partial)
     statement = _statement(store, run, weights, digest) | {
         "test": found and {"pooled": found["pooled"], "left_out": found["left_out"]},
-        "privacy": privacy_statement(config),
+        "privacy": privacy_statement(config, sites),
     }
     write_json(partial / STATEMENT, statement)
     _sign(partial, kit)

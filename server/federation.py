@@ -10,10 +10,12 @@ from server.checkpoint import Checkpoint
 from server.errors import Code, CoordinatorError
 from server.handshake import Roster, Terms, gather_statistics, join
 from server.history import RoundRecord
+from server.planned_sites import PLAN_FILE
 from server.rounds import RoundLoop
 from server.sites import Sites
 from server.store import RunFolder
 from shared_model.config import Config
+from shared_model.config.at_site import require_private_sites
 from shared_model.config.secure_aggregation import FEWEST_SITES
 from shared_model.exchange import shared_tensors, trunk_fingerprint
 from shared_model.exchange.parameters import Arrays
@@ -47,6 +49,8 @@ def run_federation(
         "silence": federation.silence,
     }
     roster = join(sites, terms.trunk, terms.tensors, **limits)
+    if not (folder.path / PLAN_FILE).is_file():  # else its names are those of the kit, and one may come late
+        require_private_sites(config, roster.names.values())
     folder.joined(roster.names.values())
     standardisation = _standardisation(sites, roster, config, folder, limits, resume=resume)
     admission = Admission(sites, roster, terms, folder)

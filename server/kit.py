@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +11,18 @@ from server.submitting import SuperLink
 from shared_model.config.validation import read_toml
 from shared_model.errors import ConfigError
 
+ROSTER = "roster.json"  # who may connect, in the coordinator's kit
+
 
 @dataclass(frozen=True)
 class Kit:
-    """key, certificate: the coordinator's, PEM."""
+    """key, certificate: the coordinator's, PEM. sites: names of those that have a kit."""
 
     federation: str
     superlink: SuperLink
     key: bytes
     certificate: bytes
+    sites: tuple[str, ...] = ()
 
 
 def read_kit(folder: Path) -> Kit:
@@ -34,8 +38,9 @@ def read_kit(folder: Path) -> Kit:
             SuperLink(settings["superlink"]["address"], folder / settings["loopback"]["certificate"]),
             (folder / "keys" / "coordinator.key").read_bytes(),
             (folder / "certificates" / "coordinator.pem").read_bytes(),
+            tuple(str(site["name"]) for site in json.loads((folder / ROSTER).read_text("utf-8"))["sites"]),
         )
-    except (KeyError, TypeError, OSError) as error:
+    except (KeyError, TypeError, ValueError, OSError) as error:
         raise CoordinatorError(
             Code.NOT_STARTED,
             f"the kit is not whole ({type(error).__name__})",

@@ -10,6 +10,7 @@ from server.signing import make_plan, sign_plan
 from server.store.runs import RunStore
 from server.submitting import SuperLink, submit
 from shared_model.config import Config
+from shared_model.config.at_site import require_private_sites
 from shared_model.private_training import require_private_run
 
 UNNAMED = "federation"  # of a run without a kit
@@ -18,9 +19,12 @@ UNNAMED = "federation"  # of a run without a kit
 def launch_run(store: RunStore, config: Config, *, name: str | None, kit: Kit | None, canary: bool) -> str:
     """A new run in the store, its plan signed where there is a kit; its name.
 
-    Raises ConfigError, and nothing is stored, for differential privacy that the configuration cannot have.
+    Raises ConfigError, and nothing is stored, for differential privacy that the configuration cannot have, and for a
+    private site that is none of the federation's.
     """
     require_private_run(config)
+    if kit is not None:
+        require_private_sites(config, kit.sites)
     federation = kit.federation if kit is not None else UNNAMED
     run = name or f"{'canary' if canary else 'run'}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     plan = None

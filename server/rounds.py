@@ -27,6 +27,7 @@ from server.store import RunFolder
 from server.strategies import ServerStrategy
 from shared_model.config import Config
 from shared_model.exchange.parameters import Arrays
+from shared_model.privacy_statement import site_labels
 
 
 @dataclass
@@ -163,7 +164,10 @@ class RoundLoop:
         self.schedule.observe(loss)
         if record.number == 0 or self.schedule.best < best or (loss is None and record.number > 0):
             self.folder.save_weights("best", model)
-        self.folder.append_history(record.to_dict())
+        row = record.to_dict()
+        for name, label in site_labels(self.config, row["sites"]).items():
+            row["sites"][name]["privacy"] = label
+        self.folder.append_history(row)
         self.on_round(record)
 
     def _left_out(self, number: int, site: str, reason: str) -> None:

@@ -42,6 +42,9 @@ def show_run(document: Mapping[str, Any]) -> None:
     for name, count in sorted(spoilt.items()):
         table.add_row(escape(name), "0", "", "", str(count))
     console.print(table)
+    for site in document["sites"]:
+        if site["privacy"]:
+            console.print(escape(f"{site['site']}: {site['privacy']}"))
     for line in document["not_used"][-5:]:
         console.print(escape(f"round {line['round']}, {line['site']}, {line['kind']}: {line['reason']}"))
     if moved := document["moved_bytes"]:
@@ -85,6 +88,8 @@ def show_figures(document: Mapping[str, Any]) -> None:
     for question, sites in document["left_out"].items():
         for site, why in sites.items():
             console.print(escape(f"{site} did not answer {question}: {why}"))
+    for site, label in document.get("privacy", {}).items():
+        console.print(escape(f"{site}: {label}"))
     fitted = document["calibration"]["temperature"]
     shown = ", ".join(f"{task.upper()} {value:.2f}" for task, value in fitted.items())
     console.print(f"temperature: {shown or 'none fitted'}")

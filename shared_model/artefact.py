@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,11 @@ def save_artefact(
     pipeline: str,
     calibration: Calibration | None = None,
     held_out: HeldOut | None = None,
+    sites: Sequence[str] = (),
 ) -> None:
-    """Write the folder whole or not at all; an existing one is replaced. calibration, held_out: None if unknown."""
+    """Write the folder whole or not at all; an existing one is replaced. calibration, held_out: None if unknown; sites:
+    that it was trained at, where they are known.
+    """
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     kinds = parameter_kinds(objective)
@@ -97,7 +101,7 @@ def save_artefact(
         for name, known in ((CALIBRATION, calibration), (HELD_OUT, held_out)):
             if known is not None:
                 write_json(temporary / name, {**known.to_dict(), OF_WEIGHTS: weights})
-        if (statement := privacy_statement(config)) is not None:
+        if (statement := privacy_statement(config, sites)) is not None:
             write_json(temporary / PRIVACY, statement)
         described = {
             "package_version": PACKAGE_VERSION,

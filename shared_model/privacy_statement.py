@@ -1,11 +1,13 @@
 """What a model folder says about the patients it was trained on: the unit, the mode, the budget, what is left open.
 
-It follows from the configuration alone, since every constant of private training does; a model trained with neither
-differential privacy nor secure aggregation has no such statement.
+It follows from the configuration, as every constant of private training does, and from the names of the sites, which
+need not all have trained under differential privacy; a model trained with neither that nor secure aggregation has no
+such statement.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from shared_model.config import Config
@@ -23,13 +25,24 @@ UNMASKED = (
 )
 
 
-def privacy_statement(config: Config) -> dict[str, Any] | None:
+def privacy_statement(config: Config, sites: Sequence[str] = ()) -> dict[str, Any] | None:
     """The statement of a model trained under `config`; None where it was trained without differential privacy and
     without secure aggregation.
+
+    sites: that took part, where they are known; each is labelled.
     """
     secure = secure_statement(config)
-    found = _private(config) or (secure and {"private": False, "why": "trained without differential privacy"})
+    found = _private(config, sites) or (
+        secure and {"private": False, "why": "trained without differential privacy"}
+    )
     return found and found | ({"secure_aggregation": secure} if secure else {})
+
+
+def site_labels(config: Config, sites: Iterable[str]) -> dict[str, str]:
+    """Site -> what a run under `config` promises its patients, in words; nothing where it is no private run."""
+    if not config.privacy.enabled:
+        return {}
+    return {name: _label(config, name) for name in sites}
 
 
 def secure_statement(config: Config) -> dict[str, Any] | None:
@@ -47,19 +60,45 @@ def secure_statement(config: Config) -> dict[str, Any] | None:
     }
 
 
-def _private(config: Config) -> dict[str, Any] | None:
+def _label(config: Config, site: str) -> str:
+    privacy = config.privacy
+    if not privacy.covers(site):
+        return "not private"
+    seeded = ", of seeded noise, which protects nobody" if privacy.seeded else ""
+    return f"private: epsilon {privacy.epsilon:g}, delta {privacy.delta:g}{seeded}"
+
+
+def _private(config: Config, sites: Sequence[str]) -> dict[str, Any] | None:
     privacy = config.privacy
     if not privacy.enabled:
         return None
+    known = list(dict.fromkeys([*sites, *privacy.sites]))
+    others = [name for name in known if not privacy.covers(name)]
+    everywhere = not privacy.sites or (bool(sites) and not others)
+    uncovered = [f"patients of {', '.join(others) or 'every other site'}: nothing is promised to them"]
     return {
-        "private": not privacy.seeded,
-        "why": "draws and noise followed from the run's seed: a simulation, which protects nobody"
-        if privacy.seeded
-        else "draws and noise came from each site's operating system",
+        "private": everywhere and not privacy.seeded,
+        "why": _why(config, others, everywhere=everywhere),
+        "sites": site_labels(config, known),
         "unit": "patient, all records of one site; add or remove one",
         "mode": privacy.mode,
         "epsilon": privacy.epsilon,
         "delta": privacy.delta,
         "clip": privacy.clip,
-        "not_covered": list(UNCOVERED),
+        "not_covered": [*([] if everywhere else uncovered), *UNCOVERED],
     }
+
+
+def _why(config: Config, others: Sequence[str], *, everywhere: bool) -> str:
+    why = (
+        "draws and noise followed from the run's seed: a simulation, which protects nobody"
+        if config.privacy.seeded
+        else "draws and noise came from each site's operating system"
+    )
+    if everywhere:
+        return why
+    whose = ", ".join(others) or "every site that is not named as private"
+    return (
+        f"{whose} trained without differential privacy, so that the model as a whole promises nothing to the patients "
+        f"there; at the sites named as private, {why}"
+    )

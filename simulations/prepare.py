@@ -21,6 +21,7 @@ from client.site.config import load_site
 from client.site.prepare import read as read_site
 from client.worker.simulated import CONFIG, IMAGES, SITES, TABLE
 from shared_model.config import Config, to_toml
+from shared_model.config.at_site import require_private_sites
 from shared_model.errors import DataError
 from shared_model.files import naming_disk_errors, write_text
 from simulations import withholding
@@ -104,6 +105,7 @@ def write_workspace(
     """
     parts = deal(table, images, config)
     _check_split(table, parts.sites)
+    require_private_sites(config, parts.sites)
     require_reachable(config, table, parts.sites)
     withhold = config.federation.withhold
     table = withholding.withheld(table, parts.sites, withhold)

@@ -19,5 +19,6 @@ def require_reachable(config: Config, table: pd.DataFrame, sites: Mapping[str, S
     from client.privacy.dp.plan import require_noise  # Opacus takes seconds to load
 
     training = set(table.loc[table["split"] == "train", "patient_id"])
-    for patients in sites.values():
-        require_noise(config, len(training & set(patients)))
+    for name, patients in sites.items():
+        if config.privacy.covers(name):
+            require_noise(config, len(training & set(patients)))

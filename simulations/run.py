@@ -26,7 +26,7 @@ from shared_model.files import write_text
 from shared_model.held_out import HeldOut
 from shared_model.metrics.document import SCHEMA, comparisons, majority_predictions, model_figures
 from shared_model.metrics.modalities import modality_worth
-from shared_model.privacy_statement import secure_statement
+from shared_model.privacy_statement import secure_statement, site_labels
 from shared_model.private_training import require_private_run
 from shared_model.progress import RunProgress
 from shared_model.records import GRADES, TASKS
@@ -134,6 +134,7 @@ class Run:
             PIPELINE_VERSION,
             calibration,
             HeldOut.of(document["models"][FEDERATED]["all"]),
+            list(prepared.sites),
         )
         history = self._history(folder, workspace, trained)
         for row in history[len(store.history()) :]:
@@ -237,6 +238,7 @@ def _facts(
         "quarantined": len(prepared.quarantine),
         "notices": notices,
         "package_version": PACKAGE_VERSION,
+        **({"privacy": site_labels(config, prepared.sites)} if config.privacy.enabled else {}),
         **_secure(config, len(prepared.sites)),
     }
 

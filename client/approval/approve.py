@@ -16,7 +16,7 @@ from client.approval.hashes import fitting, given_hash
 from client.approval.store import Approvals
 from client.approval.trusted import Trusted, trusted_of_kit
 from deploy.pki.keys import spoken
-from shared_model.config.section import Section
+from shared_model.config.privacy import PrivacyConfig
 from shared_model.config.secure_aggregation import SecureAggregationConfig
 from shared_model.errors import DataError
 from shared_model.package import package_sha256
@@ -136,7 +136,7 @@ def _plan(approvals: Approvals, operator: Operator, signed: SignedPlan) -> bool:
     if known is not None and known.approved:
         return True
     plan = approvals.trusted.plan_of(signed, datetime.now(UTC))
-    for line in summary(plan, package_sha256()):
+    for line in summary(plan, package_sha256(), approvals.trusted.site):
         operator.show(line)
     if not operator.agrees(signed.sha256, "the run plan"):
         return False
@@ -144,8 +144,8 @@ def _plan(approvals: Approvals, operator: Operator, signed: SignedPlan) -> bool:
     return True
 
 
-def summary(plan: RunPlan, package: str) -> list[str]:
-    """What a plan asks of a site, for a person. package: the one installed here."""
+def summary(plan: RunPlan, package: str, site: str) -> list[str]:
+    """What a plan asks of `site`, for a person. package: the one installed here."""
     config = plan.config
     megabytes = plan.bytes_of_tensors / 1e6
     return [
@@ -155,7 +155,7 @@ def summary(plan: RunPlan, package: str) -> list[str]:
         f"(up as {config.exchange.uplink}, down as {config.exchange.downlink})",
         f"  training: {config.federation.rounds} rounds of {config.training.local_steps} steps of "
         f"{config.training.batch_size}, {config.federation.strategy}",
-        f"  privacy: {_privacy(config.privacy)}",
+        f"  privacy: {_privacy(config.privacy, site)}",
         f"  secure aggregation: {_secure(config.secure_aggregation)}",
         f"  statistics: {', '.join(plan.statistics) or 'none'}",
         f"  questions: {', '.join(plan.questions)}",
@@ -171,8 +171,18 @@ def _secure(section: SecureAggregationConfig) -> str:
     return f"the coordinator sees sums alone, of {least} of a round's sites at least"
 
 
-def _privacy(section: Section) -> str:
-    found = section.model_dump()
-    if not found.pop("enabled"):
+def _privacy(section: PrivacyConfig, site: str) -> str:
+    found = section.model_dump(exclude={"enabled", "sites"})
+    if not section.enabled:
         return "none: updates are not made private"
-    return ", ".join(f"{name} {value}" for name, value in found.items())
+    shown = ", ".join(f"{name} {value}" for name, value in found.items())
+    if not section.sites:
+        return shown
+    if not section.covers(site):
+        return (
+            f"NONE AT THIS SITE: updates of {site} are not made private; only {', '.join(section.sites)} train "
+            f"privately ({shown})"
+        )
+    others = [name for name in section.sites if name != site]
+    beside = f"; {', '.join(others)} too, and no other site" if others else ", and no other site"
+    return f"this site trains privately: {shown}{beside}"

@@ -68,7 +68,7 @@ class PolicySection(Section):
     epsilon_limit: NonNegative = 0.0  # over the life of the data; 0: none, and then no noise either
     run_epsilon_limit: NonNegative = 0.0  # of one run; 0: none but the one above
     delta_limit: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-5  # that both are told at
-    require_private: StrictBool = False  # take no part in runs that train without differential privacy
+    require_private: StrictBool = False  # no part in runs that train without differential privacy here
     require_secure_aggregation: StrictBool = (
         False  # take no part in runs whose coordinator sees single updates
     )

@@ -22,6 +22,7 @@ from client.cache.trunk_cache import FOLDER, TrunkCache, Whole
 from client.data.images import ImageStore
 from client.worker.worker import Worker
 from shared_model.config import Config
+from shared_model.config.at_site import config_at
 from shared_model.config.load import from_toml
 from shared_model.errors import RunError
 
@@ -62,12 +63,21 @@ def open_worker(root: Path, site: str) -> Worker:
         site,
         own,
         common.images,
-        common.config,
+        _config_at(common.config, site),
         root / "sites" / site,
         private=_private(root, site),
         resumable=False,
         cache=common.cache,
     )
+
+
+def _config_at(config: Config, site: str) -> Config:
+    """As config_at. The sites of a process share one model, which is where private training needs it."""
+    found = config_at(config, site)
+    if found is config:
+        return config
+    where = config.runtime.model_copy(update={"device": "cpu", "precision": "fp32"})
+    return found.model_copy(update={"runtime": where})
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +136,7 @@ def _private(root: Path, site: str) -> PrivateRounds | None:
     Kept for every site: what a site has spent is not forgotten when it is closed.
     """
     common = _common(root)
-    if not common.config.privacy.enabled:
+    if not common.config.privacy.covers(site):
         return None
     from client.privacy.dp.rounds import PrivateRounds
 

@@ -29,6 +29,7 @@ from client.worker.finished_answers import Asked, FinishedAnswers, request_diges
 from client.worker.run_name import hold_to_its_plan
 from client.worker.worker import Worker
 from shared_model.config import Config
+from shared_model.config.at_site import config_at
 from shared_model.errors import DataError
 from shared_model.exchange import Payload
 from shared_model.records import GRADES, TASKS
@@ -43,7 +44,8 @@ _PATIENCE = 300.0  # seconds that a call waits for a command of the operator
 class SiteWorker:
     """One hospital in one run.
 
-    config, state: of the site. plan: the run's configuration, of which the data section has no say here. run,
+    config, state: of the site. plan: the run's configuration, of which the data section has no say here, and which
+    counts as it holds at this site: in a run of private and other sites it may train without privacy. run,
     federation: their names, letters, digits, hyphens and underscores.
     """
 
@@ -52,7 +54,7 @@ class SiteWorker:
     ) -> None:
         self._config = config
         self._state = state
-        self._plan = plan
+        self._plan = config_at(plan, config.site.name)
         self._run = run
         self._federation = federation
         self._barred: set[str] | None = None
@@ -173,9 +175,10 @@ class SiteWorker:
             )
         if self._config.policy.require_private and not self._plan.privacy.enabled:
             raise DataError(
-                "this site takes part only in runs that train under differential privacy",
+                "this site takes part only in runs that train under differential privacy at this site",
                 where="policy.require_private",
-                fix="start the run with privacy.enabled = true; the site's operator decides this in site.toml",
+                fix="start the run with privacy.enabled = true, and this site in privacy.sites where some are named; "
+                "the site's operator decides this in site.toml",
             )
         if self._config.policy.require_secure_aggregation and not self._plan.secure_aggregation.enabled:
             raise DataError(

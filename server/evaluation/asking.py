@@ -26,6 +26,7 @@ from shared_model.errors import DataError
 from shared_model.evaluation import ScoresAnswer, SiteFigures, TemperatureAnswer
 from shared_model.exchange import Payload
 from shared_model.exchange.message_id import message_id
+from shared_model.privacy_statement import site_labels
 from shared_model.run_plan import Question
 
 JUDGEMENT, BEGUN = (
@@ -65,7 +66,8 @@ class _Asking:
 
 
 def judge(sites: Sites, roster: Roster, config: Config, folder: RunFolder) -> dict[str, Any]:
-    """Ask about the run's last weights and write evaluation.json: `calibration`, `pooled`, `left_out`.
+    """Ask about the run's last weights and write evaluation.json: `calibration`, `pooled`, `left_out`, of
+    a private run also `privacy`, what it promises the patients of each site.
 
     Sites that are suspended are not asked. Every other one is asked once; whoever has answered answers the same again.
     Broken off after the temperatures were fitted and begun again, it goes on with these.
@@ -88,6 +90,8 @@ def judge(sites: Sites, roster: Roster, config: Config, folder: RunFolder) -> di
         "pooled": pool_figures(asking.answers("site_figures").items()),
         "left_out": asking.left_out,
     }
+    if labels := site_labels(config, sorted(roster.names.values())):
+        document["privacy"] = labels
     folder.save_json(JUDGEMENT, document)
     (folder.path / BEGUN).unlink(missing_ok=True)
     folder.event("judged", left_out=asking.left_out)

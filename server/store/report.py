@@ -10,6 +10,7 @@ from server.moved import MEMORY, front_log
 from server.services.nodes import FOLDER, site_of_node
 from server.store import audit
 from server.store.runs import RunRow, RunStore
+from shared_model.privacy_statement import site_labels
 
 WAITS = "waits for sites"  # event of the audit log; refused: address -> why it does not join
 
@@ -17,6 +18,7 @@ WAITS = "waits for sites"  # event of the audit log; refused: address -> why it 
 def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
     """One run in full: where it stands, who took part, what was not used, how good it is so far.
 
+    sites: with `privacy`, what the run promises the patients of each, null where it is no private run.
     moved_bytes: of models and updates through the front since the run was launched, whichever run they were of.
     """
     database, folder = store.database, store.open(row.run)
@@ -32,9 +34,10 @@ def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
     left_out = database.rows(
         "SELECT round, site, kind, reason, at FROM quarantine WHERE run = ? ORDER BY at", row.run
     )
+    labels = site_labels(store.config(row.run), [site["site"] for site in sites])
     return {
         **asdict(row),
-        "sites": [dict(site) for site in sites],
+        "sites": [{**site, "privacy": labels.get(site["site"])} for site in sites],
         "participation": participation(store, row.run),
         "not_used": [dict(line) for line in left_out],
         "validation": history[-1]["validation"] if history else None,

@@ -20,7 +20,12 @@ from shared_model.errors import ConfigError
 Tree = dict[str, Any]
 
 _KEYS_ARE_LISTED = "config.toml of any run lists every key"
-_PRIVACY_ASKED = ("privacy.epsilon", "privacy.delta", "privacy.mode")  # nobody sets them who wants none
+_PRIVACY_ASKED = (
+    "privacy.epsilon",
+    "privacy.delta",
+    "privacy.mode",
+    "privacy.sites",
+)  # nobody sets one who wants none
 
 
 def presets() -> list[str]:
@@ -67,8 +72,8 @@ def load_config(
     tree["variant"] = variant if variant != FULL else tree.get("variant", FULL)
     config = _validate(tree)
     if not privacy_elsewhere:
-        asked = {".".join(keys) for keys, _ in given}
-        _require_privacy_switched_on(config, (_keys_of(written, "privacy"), asked))
+        asked = [name for keys, value in given for name in _named(".".join(keys), value)]
+        _require_privacy_switched_on(config, (_named("privacy", written.get("privacy")), asked))
     return config
 
 
@@ -98,7 +103,7 @@ def _require_privacy_switched_on(config: Config, layers: Iterable[Collection[str
     """
     for keys in layers:
         asked = [key for key in _PRIVACY_ASKED if key in keys]
-        if asked and not config.privacy.enabled and not {"privacy", "privacy.enabled"} & set(keys):
+        if asked and not config.privacy.enabled and "privacy.enabled" not in keys:
             raise ConfigError(
                 f"{asked[0]} asks for differential privacy, and nothing switches it on: the run would have none",
                 where=asked[0],
@@ -106,9 +111,9 @@ def _require_privacy_switched_on(config: Config, layers: Iterable[Collection[str
             )
 
 
-def _keys_of(tree: Tree, section: str) -> list[str]:
-    found = tree.get(section)
-    return [f"{section}.{key}" for key in found] if isinstance(found, dict) else []
+def _named(key: str, value: Any) -> list[str]:
+    """The keys that a value given for `key` sets: its own, or of a table those in it."""
+    return [f"{key}.{name}" for name in value] if isinstance(value, dict) else [key]
 
 
 def _preset(name: str) -> Tree:

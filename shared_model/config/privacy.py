@@ -6,9 +6,9 @@ how many patients a site has enters as the constant that the site registers, and
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shared_model.config.section import Count, Positive, Section
 
@@ -38,3 +38,17 @@ class PrivacyConfig(Section):
     groups: Count = 16  # of a step, read with mode groups only; a constant, however many patients are drawn
     bank: Annotated[int, Field(ge=2, le=8192)] = 64  # public examples that stand in for other patients
     seeded: bool = False  # simulation only: draws and noise from the run's seed, which protects nobody
+    sites: tuple[
+        str, ...
+    ] = ()  # that train privately, the others as without any of this; none named: all of them
+
+    @field_validator("sites", mode="before")
+    @classmethod
+    def _names_with_commas_between(cls, sites: Any) -> Any:
+        return (
+            [name.strip() for name in sites.split(",") if name.strip()] if isinstance(sites, str) else sites
+        )
+
+    def covers(self, site: str) -> bool:
+        """Whether `site` trains under differential privacy."""
+        return self.enabled and (not self.sites or site in self.sites)

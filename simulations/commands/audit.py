@@ -18,6 +18,7 @@ from simulations.commands.options import (
     Seeds,
     Set,
     experiment_config,
+    require_private_everywhere,
     show_study,
 )
 
@@ -60,6 +61,7 @@ def audit(
         privacy_elsewhere=True,
     )
     base, private = configs(given, overrides, rounds)
+    require_private_everywhere(private)
     require_private_run(at(private, budgets[0]))
     sizes = QUICK if quick else FULL
     with RunProgress(errors) as progress:

@@ -10,6 +10,7 @@ import typer
 
 from shared_model.config import Config, load_config
 from shared_model.config.variants import FULL, variant_named
+from shared_model.errors import ConfigError
 
 Data = Annotated[
     Path,
@@ -44,6 +45,16 @@ def show_study(
         return
     print(text)
     print(f"{name}: {', '.join(str(out / f'{name}.{kind}') for kind in kinds)}")
+
+
+def require_private_everywhere(config: Config) -> None:
+    """Raises ConfigError where sites are named that train privately: what is shown of a budget is of all of them."""
+    if config.privacy.sites:
+        raise ConfigError(
+            "this command compares budgets at which every site trains privately",
+            where="privacy.sites",
+            fix="leave privacy.sites out; fedfundus-simulate run takes it",
+        )
 
 
 def experiment_config(

@@ -18,6 +18,7 @@ from simulations.commands.options import (
     Seeds,
     Set,
     experiment_config,
+    require_private_everywhere,
     show_study,
 )
 
@@ -58,6 +59,7 @@ def privacy_curve(
         federation__rounds=rounds,
         privacy_elsewhere=True,
     )
+    require_private_everywhere(config)
     require_private_run(private(config, budgets[0]))
     with RunProgress(errors) as progress:
         if public_start:

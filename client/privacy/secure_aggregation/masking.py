@@ -51,6 +51,8 @@ def masked_update(
             raise RoundRefused(f"its update of {name} is not finite") from None
         vector[start : start + whole.size] = whole.astype(vector.dtype)
         start, cut_off = start + whole.size, cut_off + beyond
+    if config.privacy.sites:  # private sites tell no losses, so that the sum would be of the few others
+        fields = fields | {"loss": 0.0, "losses": {}}
     try:
         report = to_words(fields, weight, sorted(base), cut_off)
     except ReportProblem as error:
