@@ -29,10 +29,15 @@ from client.site.ledger import charges
 from client.site.state import SiteState
 
 SCHEMA = "fedfundus.budget/1"
+# Of a limit (client.privacy.dp.account.Bound.of) the key that sets it: of site.toml or, the last, of the run.
+STOPPED_BY = {"all": "policy.epsilon_limit", "run": "policy.run_epsilon_limit", "training": "privacy.epsilon"}
 
 
 def budget(config: SiteConfig, state: SiteState) -> dict[str, Any]:
-    """The document of `--json`. Raises LedgerError where the ledger is lost or not as it was written."""
+    """The document of `--json`. Raises LedgerError where the ledger is lost or not as it was written.
+
+    next: another round of the private run that began last; stopped_by: the limit that allows none of its steps.
+    """
     policy = config.policy
     compose = Composition(policy.delta_limit)
     charged = [entry for entry in charges(config, state) if entry.epsilon or entry.delta]
@@ -53,6 +58,14 @@ def budget(config: SiteConfig, state: SiteState) -> dict[str, Any]:
         "next": [_next(run, charged, config) for run in runs if run in private][-1:],
         "without_privacy": _without(state),
     }
+
+
+def is_spent(document: Mapping[str, Any]) -> bool:
+    """Whether this site's limit over the life of the data leaves no step of another round. Some epsilon is left then,
+    as a rule: less than a step costs. A run that has taken its own steps is no reason, nor is the limit of one run.
+    """
+    stopped = any(following["stopped_by"] == STOPPED_BY["all"] for following in document["next"])
+    return stopped or document["left"]["epsilon"] == 0
 
 
 def _without(state: SiteState) -> list[str]:
@@ -88,9 +101,10 @@ def _next(run: str, charged: Sequence[Entry], config: SiteConfig) -> dict[str, A
     step = Steps(float(last[NOISE]), float(last[RATE]), int(last[ASKED]))
     limits = Limits(policy.epsilon_limit or None, policy.run_epsilon_limit or None, policy.delta_limit)
     bounds = limits.bounds(float(last[PROMISED_EPSILON]), float(last[PROMISED_DELTA]))
-    steps, _ = allowed(charged, run, step, bounds)
+    steps, refusing = allowed(charged, run, step, bounds)
     after = Composition(policy.delta_limit).following(charged, step)
-    return {"run": run, ASKED: step.count, "allowed": steps, "epsilon": _finite(after.epsilon)}
+    found = {"run": run, ASKED: step.count, "allowed": steps, "epsilon": _finite(after.epsilon)}
+    return found | {"stopped_by": STOPPED_BY[refusing.of] if refusing is not None else None}
 
 
 def _finite(epsilon: float) -> float | None:
@@ -109,9 +123,10 @@ def lines(document: Mapping[str, Any]) -> list[str]:
         found.append(f"run {run['run']}: epsilon {_shown(run['epsilon'])}, {run['steps']} steps of training")
         found += [f"  {_said(charge)}" for charge in run["charges"]]
     for following in document["next"]:
+        why = f" ({following['stopped_by']} is used up)" if following["stopped_by"] else ""
         found.append(
-            f"another round of run {following['run']}: {following['allowed']} of {following[ASKED]} steps allowed; "
-            f"with all of them everything would come to epsilon {_shown(following['epsilon'])}"
+            f"another round of run {following['run']}: {following['allowed']} of {following[ASKED]} steps allowed"
+            f"{why}; with all of them everything would come to epsilon {_shown(following['epsilon'])}"
         )
     if not document["runs"]:
         found.append("nothing was charged yet")

@@ -24,12 +24,13 @@ def budget(
 ) -> None:
     """Say how much of the privacy limit is spent, by run and round, and what another round would take.
 
-    Exit code 0: told. 2: the ledger is lost, or not as this site wrote it, and nothing may be charged. 1: spent.
+    Exit code 0: there is room, or no limit is set. 1: the site's limit leaves no step of another round. 2: the ledger
+    is lost, or not as this site wrote it, and nothing may be charged.
     """
     from client.privacy.budget import budget as read
-    from client.privacy.budget import lines
+    from client.privacy.budget import is_spent, lines
     from client.site.opening import open_site
 
     document = read(*open_site(config_file))
     print(json.dumps(document, indent=1, allow_nan=False) if as_json else "\n".join(lines(document)))
-    raise typer.Exit(1 if document["left"]["epsilon"] == 0 else 0)
+    raise typer.Exit(int(is_spent(document)))

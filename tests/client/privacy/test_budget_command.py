@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from client.cli import app
 from client.privacy.dp.account import LedgerAccount, Limits
 from client.privacy.dp.accountant import Steps, epsilon_of
 from client.privacy.dp.plan import Plan
-from client.privacy.errors import LedgerError
+from client.privacy.errors import BudgetExhausted, LedgerError
 from client.rights.participation import record_participation
 
 MakeSite = Callable[..., Any]
@@ -53,7 +54,7 @@ def test_it_says_what_is_spent_by_run_and_round_and_what_another_would_take(spen
     (following,) = document["next"]
     after = epsilon_of([Steps(2.0, 0.2, 30)], 1e-5) + 0.5
     assert (following["run"], following["asked"], following["epsilon"]) == ("spring", 10, after)
-    assert following["allowed"] == 10
+    assert (following["allowed"], following["stopped_by"]) == (10, None)
     assert document["without_privacy"] == ["old"]
     text = ran(spent).stdout
     for words in (
@@ -75,9 +76,49 @@ def test_a_site_that_charged_nothing_says_so(private_site: MakeSite) -> None:
     assert "1.000 left of 1" in shown.stdout
 
 
+def test_a_limit_that_leaves_no_step_is_spent_though_not_all_of_it_is(private_site: MakeSite) -> None:
+    limit = epsilon_of([Steps(2.0, 0.2, 14)], 1e-5) + 1e-3
+    site = private_site(f"epsilon_limit = {limit}")
+    account = LedgerAccount(site.book, "spring", Limits(limit, None, 1e-5))
+    account.charge(PLAN, 1, 10)
+    assert ran(site).exit_code == 0  # four steps of another round
+    account.charge(PLAN, 2, 10)
+    with pytest.raises(BudgetExhausted):
+        account.charge(PLAN, 3, 10)
+    shown = ran(site, "--json")
+    assert shown.exit_code == 1
+    document = json.loads(shown.stdout)
+    assert document["left"]["epsilon"] > 0
+    (following,) = document["next"]
+    assert (following["allowed"], following["stopped_by"]) == (0, "policy.epsilon_limit")
+    assert "0 of 10 steps allowed (policy.epsilon_limit is used up)" in ran(site).stdout
+
+
+@pytest.mark.parametrize(
+    ("policy", "promised", "by"),
+    [
+        ("", epsilon_of([Steps(2.0, 0.2, 10)], 1e-5), "privacy.epsilon"),
+        ("run_epsilon_limit = {limit}", 50.0, "policy.run_epsilon_limit"),
+    ],
+)
+def test_a_run_that_has_taken_its_steps_does_not_spend_the_site(
+    policy: str, promised: float, by: str, private_site: MakeSite
+) -> None:
+    limit = epsilon_of([Steps(2.0, 0.2, 10)], 1e-5)
+    site = private_site(f"epsilon_limit = 40.0\n{policy.format(limit=limit)}")
+    LedgerAccount(site.book, "spring", Limits(40.0, None, 1e-5)).charge(
+        replace(PLAN, epsilon=promised), 1, 10
+    )
+    shown = ran(site, "--json")
+    assert shown.exit_code == 0
+    (following,) = json.loads(shown.stdout)["next"]
+    assert (following["allowed"], following["stopped_by"]) == (0, by)
+
+
 def test_an_altered_ledger_is_an_error_and_no_figure(spent: Any) -> None:
     path = spent.state.path("ledger")
     path.write_bytes(path.read_bytes().replace(b'"steps":10', b'"steps":1', 1))
     shown = ran(spent, "--json")
     assert isinstance(shown.exception, LedgerError)
+    assert shown.exception.exit_code == 2
     assert shown.stdout == ""
