@@ -106,7 +106,7 @@ def train_baseline(
     )  # notes are the same in every model, photographs where their scale is
     worker = Worker(baseline.label, own, images, baseline.config, folder.path, cache=cache)
     run_federation(DirectSites(worker), baseline.config, folder, baseline.label, on_round)
-    return test_predictions(baseline.config, folder, table, images, sites)
+    return test_predictions(baseline.config, folder, table, images, sites, workspace)
 
 
 def baseline_folder(workspace: Path, label: str) -> Path:

@@ -138,7 +138,7 @@ class CrossValidation:
         label = f"fold {fold + 1} of {self.count}"
         training = Training(self.config, prepared, workspace, workspace, self.progress, label)
         predictions = _fold_free(training.run()[FEDERATED]["last"])
-        judged, split = judged_of(self.config, RunFolder(workspace), prepared), prepared.table
+        judged, split = judged_of(self.config, RunFolder(workspace), prepared, workspace), prepared.table
         return _Tested(
             predictions,
             majority_predictions(predictions, class_counts(split)),

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from client.data.dataset import SiteDataset
+from client.cache.trunk_cache import Reading
 from client.data.images import ImageStore
 from client.evaluation import scores_answer, site_figures, temperature_answer
 from client.inference.guard import retrieval_guard
@@ -30,34 +31,40 @@ from shared_model.metrics.trust import trust
 from shared_model.model import FusionModel, Tokenizer
 from shared_model.records import TASKS
 from shared_model.statistics import Standardisation
+from simulations.inference import read_through
 
 ONE_SITE = "data"  # whose message it is where the data have no sites
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A model with what it takes to read records, and the photographs it is tried on."""
+    """A model with what it takes to read records, and the photographs it is tried on.
+
+    workspace: of the run whose cache of features it is fitted through; None for none.
+    """
 
     model: FusionModel
     tokenizer: Tokenizer
     standardisation: Standardisation
     config: Config
     images: ImageStore
+    workspace: Path | None = None
 
     def fit(self, validation: pd.DataFrame, sites: Mapping[str, Sequence[str]]) -> Calibration:
         """The calibration of every site's validation patients, by the messages they would send."""
         if validation.empty:
             return Calibration()
-        dataset = SiteDataset(validation, self.images, self.tokenizer, self.standardisation)
         site_of = {patient: site for site, patients in sites.items() for patient in patients}
-        found = predict(
-            self.model,
-            dataset,
-            np.arange(len(dataset)),
-            site_of,
-            mask_notes=self.config.losses.mask_notes,
-            batch_size=self.config.evaluation.batch_size,
-        )
+        reading = Reading(self.model, self.tokenizer, self.standardisation, self.config)
+        with read_through(self.workspace, validation, self.images, reading) as dataset:
+            found = predict(
+                self.model,
+                dataset,
+                np.arange(len(dataset)),
+                site_of,
+                mask_notes=self.config.losses.mask_notes,
+                batch_size=self.config.evaluation.batch_size,
+            )
         policy, parts = _policy(self.config), _by_site(found, sites).values()
         calibration = fit_temperature(temperature_answer(part, policy) for part in parts)
         return fit_points(calibration, (scores_answer(part, calibration, policy) for part in parts))

@@ -74,7 +74,7 @@ class Run:
         trained = Training(config, prepared, folder, workspace, self.progress).run()
         notices = prepared.notices + origin + _refusals(folder)
         document = assemble(config, prepared, trained, self._history(folder, workspace, trained), notices)
-        judged, table = judged_of(config, RunFolder(folder), prepared), prepared.table
+        judged, table = judged_of(config, RunFolder(folder), prepared, workspace), prepared.table
         calibration = judged.fit(table[table["split"] == "validation"], prepared.sites)
         guard = judged.guard(table[table["split"] == "test"])
         federated = trained[FEDERATED]["last"]
@@ -148,12 +148,13 @@ class Run:
             (folder / name).unlink()
 
 
-def judged_of(config: Config, store: RunFolder, prepared: Prepared) -> Judged:
-    """The federated model with the weights of its last round."""
+def judged_of(config: Config, store: RunFolder, prepared: Prepared, workspace: Path) -> Judged:
+    """The federated model with the weights of its last round, fitted through the features that `workspace` keeps."""
     resident = resident_model(config)
     write_tensors(resident.objective, store.load_weights("last"))
     standardisation = Standardisation.from_dict(store.load_json("standardisation.json"))
-    return Judged(resident.objective.model, resident.tokenizer, standardisation, config, prepared.images)
+    model, tokenizer = resident.objective.model, resident.tokenizer
+    return Judged(model, tokenizer, standardisation, config, prepared.images, workspace)
 
 
 def say_notices(progress: RunProgress, prepared: Prepared) -> None:

@@ -99,10 +99,9 @@ class Training:
                 run_engine(self.config, self.folder, len(self.prepared.sites), self._hear(waiting), jobs)
         finally:
             os.environ.pop(ROOT_VARIABLE, None)
-        folder = RunFolder(self.folder)
-        return test_predictions(
-            self.config, folder, self.prepared.table, self.prepared.images, self._site_of()
-        )
+        folder, table, images = RunFolder(self.folder), self.prepared.table, self.prepared.images
+        with heard_by(self.progress):
+            return test_predictions(self.config, folder, table, images, self._site_of(), self.workspace)
 
     def _baselines(
         self, planned: list[Baseline], waiting: dict[str, Future[dict[str, Predictions]] | None]
