@@ -19,6 +19,7 @@ from shared_model.files import write_text
 from shared_model.progress import RunProgress
 from simulations.experiments import Experiment, Result, Study
 from simulations.output import resumable_folder
+from simulations.prepare import require_data
 from simulations.public_start import with_public_start
 from simulations.tables.cells import Cell, as_models, cell
 from simulations.tables.contents import Part
@@ -58,6 +59,7 @@ class ExchangeStudy:
 
     def make(self) -> dict[str, Any]:
         """Train, compare and write exchange-study.md and .json; the document of the latter."""
+        require_data(self.data)
         folder = resumable_folder(self.out)
         begun = with_public_start(self.config, folder / "public-start", self.progress)
         study = Study(self.data, folder, begun, self.progress)

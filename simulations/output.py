@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from shared_model.errors import RunError
+from shared_model.errors import FedFundusError, RunError
 from shared_model.files import naming_disk_errors
 
 
@@ -50,6 +50,26 @@ def check_output(out: Path) -> None:
 
 
 WORK = "work"  # what a command that goes on where it stopped keeps below its --out
+
+
+@contextmanager
+def nothing_half_read(work: Path, *folders: Path) -> Iterator[None]:
+    """Make `folders` in `work`; where what is read into them cannot be read, those made here go again, and with them
+    `work` and the folder it lies in, as long as nothing else is kept there.
+    """
+    made = [folder for folder in folders if not folder.exists()]
+    for folder in folders:
+        with naming_disk_errors(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        yield
+    except FedFundusError:
+        for folder in made:
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # not empty, or not ours
+            work.rmdir()
+            work.parent.rmdir()
+        raise
 
 
 def resumable_folder(out: Path) -> Path:

@@ -75,6 +75,16 @@ def read_numbered(
     return table, images, quarantine, list(loaded.notices), loaded.lines
 
 
+def require_data(data: Path) -> None:
+    """Raises DataError where nothing is at `data`: for a command that does hours of work before it reads."""
+    if not data.exists():
+        raise DataError(
+            "The data folder does not exist.",
+            where=str(data),
+            fix="Give the folder that holds the table of labels and the photographs.",
+        )
+
+
 def _load(data: Path, config: Config) -> Loaded:
     """A site.toml brings its own adapter and mapping; a folder is read by data.adapter."""
     masked = config.losses.mask_notes

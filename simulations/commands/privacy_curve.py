@@ -47,6 +47,7 @@ def privacy_curve(
     from shared_model.private_training import require_private_run
     from shared_model.progress import RunProgress
     from simulations.output import resumable_folder
+    from simulations.prepare import require_data
     from simulations.privacy_curve import PrivacyCurve, as_markdown, epsilons_of, private
     from simulations.public_start import with_public_start
 
@@ -61,6 +62,7 @@ def privacy_curve(
     )
     require_private_everywhere(config)
     require_private_run(private(config, budgets[0]))
+    require_data(data)
     with RunProgress(errors) as progress:
         if public_start:
             config = with_public_start(config, resumable_folder(out) / "public-start", progress)

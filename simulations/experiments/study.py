@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from shared_model.config import Config
-from shared_model.files import naming_disk_errors
 from shared_model.progress import RunProgress
 from shared_model.records import STRUCTURED
 from simulations.experiments.carry_out import TRAINED
@@ -20,6 +19,7 @@ from simulations.experiments.experiment import Experiment
 from simulations.experiments.layout import fingerprint, lay_out
 from simulations.experiments.pool import carry_out_all
 from simulations.experiments.results import Result, read_result, reading_of
+from simulations.output import nothing_half_read
 from simulations.prepare import Prepared, read_records, write_workspace
 
 STORE = "photographs"
@@ -84,16 +84,14 @@ class Study:
     def _read(self, seed: int) -> Prepared:
         config = self._base.model_copy(update={"seed": seed})
         store, laid_out = self.folder / STORE, self.folder / f"seed-{seed}"
-        for folder in (store, laid_out):
-            with naming_disk_errors(folder):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        table, images, quarantine, notices = read_records(
-            self._data,
-            config,
-            store,
-            lambda done, total: self.progress.update("reading photographs", done, total, unit="files"),
-        )
-        prepared = write_workspace(table, images, config, laid_out, quarantine, notices)
+        with nothing_half_read(self.folder, store, laid_out):
+            table, images, quarantine, notices = read_records(
+                self._data,
+                config,
+                store,
+                lambda done, total: self.progress.update("reading photographs", done, total, unit="files"),
+            )
+            prepared = write_workspace(table, images, config, laid_out, quarantine, notices)
         shutil.rmtree(laid_out)  # every experiment has a workspace of its own
         for notice in prepared.notices if not self._prepared else ():
             self.progress.say(f"notice: {notice}")
