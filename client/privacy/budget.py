@@ -118,9 +118,12 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     limit = "no limit is set" if left is None else f"{left:.3f} left of {limits['epsilon']:g}"
     found = [f"spent: epsilon {_shown(spent['epsilon'])} at delta {spent['delta']:g}; {limit}"]
     if limits["run_epsilon"] is not None:
-        found.append(f"limit of one run: epsilon {limits['run_epsilon']:g}")
+        found.append(f"limit of one run's training: epsilon {limits['run_epsilon']:g}")
     for run in document["runs"]:
-        found.append(f"run {run['run']}: epsilon {_shown(run['epsilon'])}, {run['steps']} steps of training")
+        whose = "run" if run["steps"] else "federation"  # whose statistics serve all of its runs
+        found.append(
+            f"{whose} {run['run']}: epsilon {_shown(run['epsilon'])}, {run['steps']} steps of training"
+        )
         found += [f"  {_said(charge)}" for charge in run["charges"]]
     for following in document["next"]:
         why = f" ({following['stopped_by']} is used up)" if following["stopped_by"] else ""

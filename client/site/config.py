@@ -66,7 +66,9 @@ class PolicySection(Section):
     minimum_cell: Annotated[int, Field(ge=0, le=1000)] = 10  # patients; 0 holds nothing back
     statistics_epsilon: NonNegative = 0.0  # 0 adds no noise
     epsilon_limit: NonNegative = 0.0  # over the life of the data; 0: none, and then no noise either
-    run_epsilon_limit: NonNegative = 0.0  # of one run; 0: none but the one above
+    # Of the training of one run; 0: none but the one above. Noisy statistics serve all runs of a federation: they are
+    # charged once, under its name, and only epsilon_limit counts them.
+    run_epsilon_limit: NonNegative = 0.0
     delta_limit: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-5  # that both are told at
     require_private: StrictBool = False  # no part in runs that train without differential privacy here
     require_secure_aggregation: StrictBool = (

@@ -62,7 +62,10 @@ class PlanAccount:
 
 @dataclass(frozen=True)
 class Bound:
-    """One limit. whose: for messages; of: the charges it counts: all, those of the run, or only its training."""
+    """One limit. whose: for messages; of: the charges it counts: all, those under the run's name, or only its training.
+
+    Noisy statistics serve all runs of a federation and are charged under its name: "all" alone counts them.
+    """
 
     whose: str
     of: Literal["all", "run", "training"]
@@ -77,7 +80,9 @@ class Bound:
 
 @dataclass(frozen=True)
 class Limits:
-    """The operator's. epsilon: over the life of the data; run: of one run; None for no limit. delta: of both."""
+    """The operator's. epsilon: of everything over the life of the data; run: of one run's training; None for no limit.
+    delta: of both.
+    """
 
     epsilon: float | None = None
     run: float | None = None

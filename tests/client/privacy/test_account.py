@@ -107,6 +107,14 @@ def test_noise_that_statistics_were_charged_for_leaves_less_to_train_with(book: 
         limited.charge("run", "statistics", 0.5)
 
 
+def test_a_federations_statistics_count_for_the_site_and_not_for_a_run(book: Ledger) -> None:
+    limit = epsilon_of([Steps(2.0, 0.2, 14)], DELTA) + 1e-6
+    book.charge("north", "statistics", 0.5)  # once, for all runs of the federation
+    assert account(book, "one", run=limit).charge(plan(), 1, 14) == 14
+    both = account(book, "two", epsilon=book.spent().epsilon + 0.1, run=limit)
+    assert both.charge(plan(), 1, 14) < 14
+
+
 @pytest.mark.parametrize("lost", ["ledger", "ledger.head"])
 def test_nothing_is_charged_to_a_ledger_that_is_not_whole(book: Ledger, lost: str) -> None:
     account(book).charge(plan(), 1, 1)

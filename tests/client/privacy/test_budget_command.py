@@ -24,7 +24,7 @@ PLAN = Plan("prototypes", 100, 0.2, 1.0, 2.0, 4, 3, 100, 50.0, 1e-5)
 
 @pytest.fixture
 def spent(private_site: MakeSite) -> Any:
-    """Two rounds of a run, the noisy statistics of another, and a run that was not private."""
+    """Two rounds of a run, the noisy statistics of a federation, and a run that was not private."""
     site = private_site(f"epsilon_limit = {LIMIT}\nstatistics_epsilon = 0.5")
     account = LedgerAccount(site.book, "spring", Limits(LIMIT, None, 1e-5))
     account.charge(PLAN, 1, 10)
@@ -60,6 +60,7 @@ def test_it_says_what_is_spent_by_run_and_round_and_what_another_would_take(spen
     for words in (
         "left of 4",
         "round 2, 10 steps",
+        "federation summer: epsilon 0.500",
         "statistics, alone epsilon 0.500",
         "10 of 10 steps",
         "old",
