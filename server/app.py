@@ -40,13 +40,13 @@ def make_app(on_round: Callable[[RoundRecord], None] = lambda record: None) -> S
                 where=f"run-folder, {RUN_VARIABLE}",
                 fix="start it by fedfundus-simulate or fedfundus-coordinator",
             )
-        moved = front_log(folder.parent.parent).skip().moved if is_stored(folder) else lambda: 0
-        sites = GridSites(grid, moved, probing=(folder / PLAN_FILE).is_file())
-        if is_stored(folder):
+        log = front_log(folder.parent.parent).skip() if is_stored(folder) else None
+        sites = GridSites(grid, log.moved if log else lambda: 0, probing=(folder / PLAN_FILE).is_file())
+        if log is not None:
             store = RunStore(folder.parent.parent)
             told = planned(sites, folder, store.open(folder.name).event)
             named = OwnNames(told, lambda: site_of_node(store.folder / SERVICES))
-            execute(store, folder.name, named, on_round)
+            execute(store, folder.name, named, on_round, log.counted)
         else:
             configuration, told = from_toml(folder / "config.toml"), planned(sites, folder)
             run_federation(told, configuration, RunFolder(folder), on_round=on_round)

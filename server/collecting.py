@@ -8,6 +8,7 @@ it closes after the grace time. Whatever arrives later is dropped.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -79,6 +80,8 @@ class Collecting:
     _refused: dict[str, str] = field(default_factory=dict)  # site -> why its answer was not used
     _done: set[str] = field(default_factory=set)  # addresses whose answer was used or refused for good
     _bad: set[str] = field(default_factory=set)  # sites whose update was refused
+    _up: Counter[str] = field(default_factory=Counter)  # site -> bytes, of all its messages so far
+    _down: Counter[str] = field(default_factory=Counter)
     _looked: float = 0.0
 
     def collect(self, fields: dict[str, object]) -> Arrays:
@@ -114,7 +117,9 @@ class Collecting:
                     break
         finally:
             missing = list(asking.open)
-            self.trained.bytes_down += asking.close()
+            for up, down in asking.close().values():
+                self.trained.bytes_up += up
+                self.trained.bytes_down += down
         for address in missing:
             self._absent(address, "gave no answer in time")
 
@@ -124,6 +129,8 @@ class Collecting:
         self.trained.bytes_up += reply.bytes_up
         if name is None:
             return  # the site has come back under another address, and answers from there
+        self._up[name] += reply.bytes_up
+        self._down[name] += reply.bytes_down
         if isinstance(reply.answer, SiteFailure):
             self._absent(reply.address, reply.answer.reason)
             return
@@ -138,7 +145,7 @@ class Collecting:
         own.downlink.taken(reply.address, self.number)
         own.standing.used(name)
         self.incoming.validations[name] = reply.answer.fields["validation"]
-        self.trained.sites[name] = Site.of(reply.answer.fields, reply.bytes_up, reply.bytes_down)
+        self.trained.sites[name] = Site.of(reply.answer.fields, self._up[name], self._down[name])
         package = own.roster.packages.get(reply.address)  # that it joined with
         own.folder.took_part(self.number, name, {"package": package, **reply.answer.fields})
 

@@ -143,8 +143,6 @@ class Asking:
         self._conversation = conversation
         self._fields = fields
         self._own = own
-        self._up: dict[str, int] = {}  # address -> what its answers took so far
-        self._down: dict[str, int] = {}
 
     @property
     def open(self) -> Collection[str]:
@@ -153,14 +151,13 @@ class Asking:
 
     def more(self, addresses: Collection[str]) -> None:
         """Ask these as well, or anew."""
-        self._send({address: self._request(address) for address in addresses})
+        self._conversation.ask({address: self._request(address) for address in addresses})
 
-    def close(self) -> int:
-        """Ask no longer; the bytes that went to those who have not answered."""
+    def close(self) -> dict[str, tuple[int, int]]:
+        """Ask no longer; bytes up and down, by address, that are in no Reply (server.conversation)."""
         for address in self.open:
             self._downlink.forget(address)
-        self._conversation.close()
-        return sum(self._down.values())
+        return self._conversation.close()
 
     def __iter__(self) -> Iterator[Reply | Waiting]:
         whole: set[str] = set()  # who has been sent the whole set already
@@ -169,24 +166,18 @@ class Asking:
                 yield arrival
                 continue
             address, answer = arrival
-            self._up[address] = self._up.get(address, 0) + _bytes(answer)
             self._downlink.heard(address, answer)
             if _wants_whole_set(answer):
                 if address not in whole and not self._downlink.plain:
                     whole.add(address)
-                    self._send({address: self._request(address, whole=True)})
+                    self._conversation.ask({address: self._request(address, whole=True)})
                     continue
                 answer = SiteFailure("asks for the whole set, which it was sent")
-            yield Reply(address, answer, self._up.pop(address), self._down.pop(address))
+            yield Reply(address, answer, *self._conversation.taken(address))
 
     def _request(self, address: str, *, whole: bool = False) -> Payload:
         fields = {**self._fields, **self._own.get(address, {})}
         return self._downlink.request(address, fields, whole=whole)
-
-    def _send(self, requests: Mapping[str, Payload]) -> None:
-        for address, request in requests.items():
-            self._down[address] = self._down.get(address, 0) + request.nbytes
-        self._conversation.ask(requests)
 
 
 def _wants_whole_set(answer: Payload | SiteFailure) -> bool:
@@ -200,7 +191,3 @@ def _base_of(answer: Payload | SiteFailure) -> str:
     except CodecError:
         return ""
     return coding.base if coding else ""
-
-
-def _bytes(answer: Payload | SiteFailure) -> int:
-    return answer.nbytes if isinstance(answer, Payload) else 0

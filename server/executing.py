@@ -10,6 +10,7 @@ from server.evaluation.asking import judge
 from server.federation import fewest_sites, run_federation
 from server.gathering import wait_for_sites
 from server.history import RoundRecord
+from server.moved import Moved
 from server.sites import Sites
 from server.store.database import FILE
 from server.store.runs import RUNS, RunStore
@@ -41,10 +42,15 @@ def is_stored(folder: Path) -> bool:
 
 
 def execute(
-    store: RunStore, run: str, sites: Sites, on_round: Callable[[RoundRecord], None] = lambda record: None
+    store: RunStore,
+    run: str,
+    sites: Sites,
+    on_round: Callable[[RoundRecord], None] = lambda record: None,
+    wire: Callable[[], Moved | None] = lambda: None,
 ) -> None:
     """Start the run, or go on after its last complete round; then have the sites judge the finished model.
 
+    wire: what the transport has carried so far, for the rounds' records, None where nothing can tell.
     Raises what ended it, having written it down.
     """
     config, folder = store.config(run), store.open(run)
@@ -60,7 +66,7 @@ def execute(
         store.set_state(run, "running")
         try:
             wait_for_sites(sites, folder, fewest_sites(config), config.federation.silence)
-            roster = run_federation(sites, config, folder, on_round=on_round, resume=True)
+            roster = run_federation(sites, config, folder, on_round=on_round, resume=True, wire=wire)
             if not row.canary:
                 judge(sites, roster, config, folder)
         except RunStopped as error:

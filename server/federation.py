@@ -10,7 +10,7 @@ from server.checkpoint import Checkpoint
 from server.errors import Code, CoordinatorError
 from server.handshake import Roster, Terms, gather_statistics, join
 from server.history import RoundRecord
-from server.planned_sites import PLAN_FILE
+from server.moved import Moved
 from server.rounds import RoundLoop
 from server.sites import Sites
 from server.store import RunFolder
@@ -31,12 +31,14 @@ def run_federation(
     on_round: Callable[[RoundRecord], None] = lambda record: None,
     *,
     resume: bool = False,
+    wire: Callable[[], Moved | None] = lambda: None,
 ) -> Roster:
     """Train one model over `sites`; weights, history, statistics and quarantine are left in `folder`.
 
     Returns the sites as they are known at the end.
 
-    resume: go on after the last complete round that `folder` holds a checkpoint of, with the statistics of then.
+    resume: go on after the last complete round that `folder` holds a checkpoint of, with the statistics of then. wire:
+    what the transport has carried so far, None where nothing can tell.
     """
     objective = Objective(build_model(config.model, seed=config.seed), config.losses)
     initial, trunk = shared_tensors(objective), trunk_fingerprint(objective)
@@ -55,7 +57,7 @@ def run_federation(
     standardisation = _standardisation(sites, roster, config, folder, limits, resume=resume)
     admission = Admission(sites, roster, terms, folder)
     loop = RoundLoop(
-        sites, roster, config, standardisation, folder, label, on_round, present=admission.present
+        sites, roster, config, standardisation, folder, label, on_round, present=admission.present, wire=wire
     )
     checkpoint = _checkpoint(folder, initial) if resume else None
     if checkpoint is not None:

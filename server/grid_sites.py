@@ -20,12 +20,13 @@ from flwr.serverapp import Grid
 from server.astray import Astray
 from server.errors import Code, CoordinatorError
 from server.flower_errors import meaning
-from server.sites import Question, SiteFailure, Waiting
+from server.sites import Carried, Question, SiteFailure, Waiting
 from shared_model.exchange import Payload
 from shared_model.exchange.flower_records import (
     MESSAGE_TYPES,
     PROBE,
     PROBLEM,
+    carried_bytes,
     from_records,
     to_array_record,
     to_records,
@@ -56,7 +57,7 @@ class GridSites:
 
     def ask(
         self, question: Question, payloads: Mapping[str, Payload]
-    ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting]:
+    ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting | Carried]:
         """Push one message an address, then pull until every one is answered or the iterator is closed.
 
         Payloads of the same arrays become messages of the same bytes, so that many sites take no more memory.
@@ -77,11 +78,14 @@ class GridSites:
                         astray.answered(identity, lost=not reply.has_error())
                     elif identity in self._given_up:
                         late.append(self._given_up.pop(identity))
+                        yield Carried(late[-1], up=_size(reply))
                     elif identity in waiting and self._probing and _cut_off(reply):
                         astray.found(identity)
                     elif identity in waiting:
                         arrived = True
-                        yield waiting.pop(identity), _answer(reply)
+                        address, answer = waiting.pop(identity), _answer(reply)
+                        yield Carried(address, up=_size(reply, answer))
+                        yield address, answer
                 again = {identity: waiting.pop(identity) for identity in astray.lost(waiting)}
                 self._given_up |= again
                 yield from self._push(question, {a: payloads[a] for a in again.values()}, waiting)
@@ -106,7 +110,7 @@ class GridSites:
 
     def _push(
         self, question: Question, payloads: Mapping[str, Payload], waiting: dict[str, str]
-    ) -> Iterator[tuple[str, SiteFailure]]:
+    ) -> Iterator[tuple[str, SiteFailure] | Carried]:
         shared: dict[int, ArrayRecord] = {}
         for address, payload in payloads.items():
             if id(payload.arrays) not in shared:
@@ -117,7 +121,9 @@ class GridSites:
                 identities = list(self.grid.push_messages([message]))
             if identities and identities[0]:
                 waiting[identities[0]] = address
+                yield Carried(address, down=payload.nbytes)
             else:  # Flower's answer for a node that has left
+                yield Carried(address)
                 yield address, SiteFailure(ABSENT)
 
     def _pull(self, identities: list[str], *, together: bool) -> Iterator[Message]:
@@ -136,6 +142,13 @@ class GridSites:
 def _cut_off(reply: Message) -> bool:
     """Whether the site began to send its answer, and never sent the rest."""
     return reply.has_error() and reply.error.code == ErrorCode.MESSAGE_UNAVAILABLE
+
+
+def _size(reply: Message, answer: Payload | SiteFailure | None = None) -> int:
+    """Bytes of a reply, whether or not it is read or can be."""
+    if isinstance(answer, Payload):
+        return answer.nbytes
+    return 0 if reply.has_error() else carried_bytes(reply.content)
 
 
 def _answer(reply: Message) -> Payload | SiteFailure:

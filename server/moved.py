@@ -15,7 +15,7 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from shared_model.errors import RunError
 from shared_model.files import write_bytes
@@ -28,6 +28,13 @@ _LINE = re.compile(rb"^([0-9]+\.[0-9]+) ([0-9]+) ([0-9]+) 2[0-9]{2} /v1/fleet/(?
 _TIME = re.compile(rb"^([0-9]+\.[0-9]+) ")
 _BLOCK = 2**16  # bytes that are read rather than looked for
 _CLOCK = 3600.0  # seconds that the clock may have been set by
+
+
+class Moved(NamedTuple):
+    """Bytes from the sites and to them."""
+
+    up: int
+    down: int
 
 
 class FrontLog:
@@ -43,14 +50,20 @@ class FrontLog:
         self._log = 0  # which file it was, by its inode
         self._first = ""  # and by the digest of its first line, once that is whole
         self._read = 0
-        self._total = 0
+        self._moved = Moved(0, 0)
+        self._found = False
         self._remember()
 
     def moved(self) -> int:
-        """Bytes until now, both ways; what was read before is not read again."""
+        """Bytes until now, both ways; 0 without a log."""
+        return sum(self.counted() or (0,))
+
+    def counted(self) -> Moved | None:
+        """Bytes until now, by way; what was read before is not read again. None where there has been no log yet."""
         before = (self._log, self._first, self._read)
         try:
             with self._file.open("rb") as stream:
+                self._found = True
                 status, first = os.fstat(stream.fileno()), _first_line(stream)
                 if self._is_another(status, first):
                     self._log, self._read = status.st_ino, self._beginning(stream, status.st_size)
@@ -61,12 +74,12 @@ class FrontLog:
                         break  # half of one: the rest comes
                     self._read += len(line)
                     if (found := _LINE.match(line)) and float(found[1]) >= self._since:
-                        self._total += int(found[2]) + int(found[3])
+                        self._moved = Moved(self._moved.up + int(found[2]), self._moved.down + int(found[3]))
         except OSError:
-            return self._total
+            return self._moved if self._found else None
         if before != (self._log, self._first, self._read):
             self._keep()
-        return self._total
+        return self._moved
 
     def skip(self) -> FrontLog:
         """Leave out what is in the log now."""
@@ -101,8 +114,9 @@ class FrontLog:
         with suppress(OSError, ValueError, KeyError, TypeError):
             found = json.loads(self._memory.read_bytes())
             if found["since"] == self._since:
-                log, read, total = (int(found[name]) for name in ("log", "read", "total"))
-                self._log, self._read, self._total, self._first = log, read, total, str(found["first"])
+                log, read, up, down = (int(found[name]) for name in ("log", "read", "up", "down"))
+                self._log, self._read, self._first = log, read, str(found["first"])
+                self._moved = Moved(up, down)
 
     def _keep(self) -> None:
         if self._memory is None:
@@ -112,7 +126,7 @@ class FrontLog:
             "log": self._log,
             "first": self._first,
             "read": self._read,
-            "total": self._total,
+            **self._moved._asdict(),
         }
         with suppress(RunError):  # another user's store, a full disk: it is read again next time
             write_bytes(self._memory, json.dumps(kept).encode("ascii"), durable=False)

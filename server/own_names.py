@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from server.sites import Question, SiteFailure, Sites, Waiting
+from server.sites import Carried, Question, SiteFailure, Sites, Waiting
 from shared_model.exchange import Payload
 
 REFUSED = "gives the name of another site than its node key was made for"
@@ -29,7 +29,7 @@ class OwnNames:
 
     def ask(
         self, question: Question, payloads: Mapping[str, Payload]
-    ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting]:
+    ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting | Carried]:
         """As the others ask; a site that joins under another's name has not joined."""
         for found in self._sites.ask(question, payloads):
             if question == "join" and isinstance(found, tuple) and isinstance(found[1], Payload):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from server.sites import Question, SiteFailure, Sites, Waiting
+from server.sites import Carried, Question, SiteFailure, Sites, Waiting
 from shared_model.errors import DataError
 from shared_model.exchange import Payload
 from shared_model.exchange.message_id import MESSAGE_ID, message_id
@@ -38,7 +38,7 @@ class PlannedSites:
 
     def ask(
         self, question: Question, payloads: Mapping[str, Payload]
-    ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting]:
+    ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting | Carried]:
         """As the others ask; a site that joined under another plan has not joined.
 
         Tensors travel as one (shared_model.exchange.packed), and payloads that share theirs go on sharing.

@@ -19,6 +19,7 @@ from server.errors import RunStopped
 from server.guard import NormHistory, validation_problem
 from server.handshake import Roster
 from server.history import RoundRecord, pooled_validation
+from server.moved import Moved
 from server.schedule import Schedule
 from server.secure_aggregation.collecting import SecureCollecting
 from server.sites import SiteFailure, Sites
@@ -34,7 +35,8 @@ from shared_model.privacy_statement import site_labels
 class RoundLoop:
     """One training run. `label` is the model's name in the history; `on_round` hears each finished record.
 
-    present: addresses of the sites that are there now, by default what the carrier says.
+    present: addresses of the sites that are there now, by default what the carrier says. wire: what the transport has
+    carried so far, None where nothing can tell.
     """
 
     sites: Sites
@@ -45,6 +47,7 @@ class RoundLoop:
     label: str = "federated"
     on_round: Callable[[RoundRecord], None] = lambda record: None
     present: Callable[[], list[str]] | None = None
+    wire: Callable[[], Moved | None] = lambda: None
     downlink: Downlink = field(init=False)
     schedule: Schedule = field(init=False)
     strategy: ServerStrategy = field(init=False)
@@ -84,12 +87,14 @@ class RoundLoop:
 
     def _go_on(self, first: int, model: Arrays, record: RoundRecord) -> Arrays:
         """Rounds from `first` on. record: of the model, whose validation is not known yet."""
+        before = self.wire()
         for number in range(first, self.config.federation.rounds + 1):
             if self.folder.stop_requested():
                 raise RunStopped(number)
             following = RoundRecord(self.label, number, self.schedule.learning_rate(number))
             collecting = self._kind()(self.collector, number, model, record, following)
             moved = collecting.collect(self._fields(number, following.learning_rate))
+            before, (following.wire_up, following.wire_down) = self._passed(before)
             self._close(record, model)
             if self.schedule.finished:
                 return model
@@ -98,8 +103,17 @@ class RoundLoop:
             record = following
             self._checkpoint(number, model, record)
         self._final_validation(model, record)
+        _, (record.evaluation_wire_up, record.evaluation_wire_down) = self._passed(before)
         self._close(record, model)
         return model
+
+    def _passed(self, before: Moved | None) -> tuple[Moved | None, tuple[int | None, int | None]]:
+        """What the transport has carried until now, and how much of it since `before`: no byte counts in two rounds."""
+        now = self.wire()
+        if now is None:
+            return None, (None, None)
+        since = before or Moved(0, 0)  # there was no log yet
+        return now, (now.up - since.up, now.down - since.down)
 
     def _fields(self, number: int, learning_rate: float | None = None) -> dict[str, Any]:
         return {"round": number, "learning_rate": learning_rate, "standardisation": self.standardisation}
@@ -142,7 +156,9 @@ class RoundLoop:
             if self.collector.may_close(patience, asking):
                 break
         missing = list(asking.open)
-        record.evaluation_bytes_down += asking.close()
+        for up, down in asking.close().values():
+            record.evaluation_bytes_up += up
+            record.evaluation_bytes_down += down
         for address in missing:
             self._left_out(record.number, self.roster.names[address], "gave no answer in time")
 

@@ -47,6 +47,8 @@ def show_run(document: Mapping[str, Any]) -> None:
             console.print(escape(f"{site['site']}: {site['privacy']}"))
     for line in document["not_used"][-5:]:
         console.print(escape(f"round {line['round']}, {line['site']}, {line['kind']}: {line['reason']}"))
+    if (exchanged := document["exchanged"]) and exchanged["bytes_up"]:
+        console.print(_exchanged(exchanged))
     if moved := document["moved_bytes"]:
         console.print(f"models and updates through the front since the launch: {moved / 1e6:.1f} MB")
     if waiting := document["waits_for"]:
@@ -107,6 +109,14 @@ def show_taken_part(site: str, found: Sequence[Mapping[str, Any]]) -> None:
         kept = "canary, nothing kept" if row["canary"] else row["state"]
         table.add_row(row["run"], kept, rounds, str(row["examples"]), given)
     _console().print(table)
+
+
+def _exchanged(row: Mapping[str, Any]) -> str:
+    """What one round's messages took, and what the front carried meanwhile where it told."""
+    said = f"round {row['round']}: {row['bytes_up'] / 1e6:.1f} MB up, {row['bytes_down'] / 1e6:.1f} MB down"
+    if row["wire_up"] is None:
+        return said
+    return f"{said}; through the front {row['wire_up'] / 1e6:.1f} up, {row['wire_down'] / 1e6:.1f} down"
 
 
 def _table(*columns: str) -> Table:

@@ -10,7 +10,7 @@ from shared_model.exchange import Payload
 from shared_model.printable import printable
 from shared_model.run_plan import Question
 
-__all__ = ["Question", "SiteFailure", "Sites", "Waiting"]
+__all__ = ["Carried", "Question", "SiteFailure", "Sites", "Waiting"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,19 @@ class Waiting:
     again: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Carried:
+    """One message went to an address or came from it: tensors and fields in bytes, without the transport's framing.
+
+    Told of every message, whatever becomes of it: a question that is asked once more, an answer that nobody waits for
+    any longer or that cannot be used. Both 0: what was to be sent did not go.
+    """
+
+    address: str
+    up: int = 0
+    down: int = 0
+
+
 class Sites(Protocol):
     """The sites of a run, by an address that only the carrier understands."""
 
@@ -46,9 +59,10 @@ class Sites(Protocol):
 
     def ask(
         self, question: Question, payloads: Mapping[str, Payload]
-    ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting]:
+    ) -> Iterator[tuple[str, Payload | SiteFailure] | Waiting | Carried]:
         """Ask each address once; answers as they arrive, in any order. Payloads may share their arrays.
 
-        A carrier that can be kept waiting says so (Waiting); one that has every answer at hand never does.
+        A carrier that can be kept waiting says so (Waiting); one that has every answer at hand never does. A carrier
+        whose messages can be lost or late tells of each (Carried); of the others' each request and answer counts once.
         """
         ...

@@ -190,7 +190,7 @@ class SecureSession:
         finally:
             for address in list(asking.open):
                 self._out(address, "gave no answer in time")
-            asking.close()
+            self._count_rest(asking)
 
     def _taken(self, pending: Pending, reply: Reply) -> bool:
         answer, name = reply.answer, self.names[reply.address]
@@ -241,8 +241,6 @@ class SecureSession:
                     break
                 continue
             address, answer = arrival
-            up = answer.nbytes if isinstance(answer, Payload) else 0
-            self._count(address, up, requests[address].nbytes)
             if isinstance(answer, SiteFailure):
                 self._out(address, answer.reason)
                 continue
@@ -254,15 +252,19 @@ class SecureSession:
             patience.used()
         for address in list(conversation.open):
             self._out(address, "gave no answer in time")
-        conversation.close()
+        self._count_rest(conversation)
         return found
 
     def _require(self, step: str, left: Any, needed: int) -> None:
         if len(left) < needed:
             raise TooFewLeft(step, len(left), needed, self.reasons)
 
+    def _count_rest(self, asked: Asking | Conversation) -> None:
+        for address, (up, down) in asked.close().items():
+            self._count(address, up, down)
+
     def _count(self, address: str, up: int, down: int) -> None:
-        name = self.names[address]
+        name = self.names.get(address, address)
         self.bytes_up[name] = self.bytes_up.get(name, 0) + up
         self.bytes_down[name] = self.bytes_down.get(name, 0) + down
 

@@ -12,14 +12,15 @@ from server.store import audit
 from server.store.runs import RunRow, RunStore
 from shared_model.privacy_statement import site_labels
 
+EXCHANGED = ("round", "bytes_up", "bytes_down", "wire_up", "wire_down")
 WAITS = "waits for sites"  # event of the audit log; refused: address -> why it does not join
 
 
 def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
     """One run in full: where it stands, who took part, what was not used, how good it is so far.
 
-    sites: with `privacy`, what the run promises the patients of each, null where it is no private run.
-    moved_bytes: of models and updates through the front since the run was launched, whichever run they were of.
+    exchanged: bytes of the last round whose validation is known. moved_bytes: of models and updates through the front
+    since the run was launched, whichever run they were of.
     """
     database, folder = store.database, store.open(row.run)
     history, launched = folder.history(), datetime.fromisoformat(row.created).timestamp()
@@ -41,6 +42,7 @@ def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
         "participation": participation(store, row.run),
         "not_used": [dict(line) for line in left_out],
         "validation": history[-1]["validation"] if history else None,
+        "exchanged": {name: history[-1].get(name) for name in EXCHANGED} if history else None,
         "suspended": suspended(store),
         "waits_for": _waits_for(store, row),
         "moved_bytes": front_log(store.folder, launched, folder.path / MEMORY).moved(),

@@ -10,7 +10,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from numpy.typing import NDArray
 
 from shared_model.exchange.payload import Payload, fields_from_json
-from shared_model.held_array import record_in, record_of
+from shared_model.held_array import HeldArray, record_in, record_of
 
 # What the coordinator asks, and the Flower message type that carries it.
 MESSAGE_TYPES = {
@@ -53,6 +53,20 @@ def from_records(records: RecordDict) -> Payload:
     except TypeError as error:
         raise ValueError(f"a message that cannot be read ({type(error).__name__})") from None
     return Payload(arrays, fields_from_json(text))
+
+
+def carried_bytes(records: RecordDict) -> int:
+    """Bytes of the arrays and texts in a message that is not read, whatever they are."""
+    size = 0
+    for record in records.values():
+        for value in record.values():
+            if isinstance(value, HeldArray):
+                size += value.numpy().nbytes
+            elif isinstance(value, Array):
+                size += len(value.data)
+            elif isinstance(value, str | bytes):
+                size += len(value)
+    return size
 
 
 def _decode(array: Array) -> NDArray[Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import pytest
 from flwr.app import Error, Message
 from flwr.common.constant import ErrorCode
 from flwr.supercore.task_identity import TaskIdentity
 
 from server import astray, grid_sites
+from server.conversation import Conversation
 from server.grid_sites import GridSites
-from server.sites import SiteFailure, Waiting
+from server.sites import Carried, SiteFailure, Waiting
 from shared_model.exchange import Payload
 from shared_model.exchange.flower_records import PROBE, to_records
 
@@ -56,7 +58,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def asked(grid: LosingGrid, *, probing: bool = True) -> tuple[list[Payload | SiteFailure], list[str]]:
     """The answers, and the addresses that were asked again."""
-    found = list(GridSites(grid, probing=probing).ask("train", {"7": Payload()}))  # type: ignore[arg-type]
+    asking = GridSites(grid, probing=probing).ask("train", {"7": Payload()})  # type: ignore[arg-type]
+    found = [arrival for arrival in asking if not isinstance(arrival, Carried)]
     again = [address for arrival in found if isinstance(arrival, Waiting) for address in arrival.again]
     return [arrival[1] for arrival in found if not isinstance(arrival, Waiting)], again
 
@@ -74,6 +77,16 @@ def test_a_question_that_was_lost_is_asked_again() -> None:
 def test_it_may_be_lost_many_times() -> None:
     _, again = asked(LosingGrid(loses=[1, 3, 5]))
     assert again == ["7", "7", "7"]
+
+
+def test_a_question_that_went_out_three_times_counts_three_times_and_its_answer_once() -> None:
+    request = Payload({"w": np.zeros(100, np.float32)}, {"round": 1})
+    conversation = Conversation(GridSites(LosingGrid(loses=[1, 3]), probing=True), "train")  # type: ignore[arg-type]
+    conversation.ask({"7": request})
+    (answer,) = [arrival[1] for arrival in conversation if not isinstance(arrival, Waiting)]
+    assert isinstance(answer, Payload)
+    assert conversation.taken("7") == (answer.nbytes, 3 * request.nbytes)
+    assert conversation.close() == {}
 
 
 def test_a_site_that_is_only_busy_is_probed_once_and_not_asked_again() -> None:

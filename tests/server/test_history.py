@@ -50,7 +50,8 @@ def test_a_line_of_the_history_holds_the_contracts_keys() -> None:
     line = json.loads(json.dumps(record.to_dict(), allow_nan=False))
     assert set(line) == {
         "model", "round", "seconds", "learning_rate", "bytes_up", "bytes_down", "validation", "sites",
-        "evaluation_bytes_up", "evaluation_bytes_down",
+        "evaluation_bytes_up", "evaluation_bytes_down", "wire_up", "wire_down", "evaluation_wire_up",
+        "evaluation_wire_down",
     }  # fmt: skip
     keys = {
         "examples", "train_loss", "losses", "loss_weights", "validation_loss", "validation", "seconds", "bytes_up",

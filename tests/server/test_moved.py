@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server import moved
-from server.moved import FrontLog
+from server.moved import FrontLog, Moved
 
 PULL, PUSH, ASK = "/v1/fleet/pull-object", "/v1/fleet/push-object", "/v1/fleet/pull-messages"
 
@@ -27,6 +27,16 @@ def test_models_and_updates_count_once(tmp_path: Path) -> None:
     with file.open("a") as stream:
         stream.write(line(3, 5_000_000, 200, PUSH) + "4.0 77")  # half a line
     assert log.moved() == 25_000_300
+
+
+def test_what_came_from_sites_and_what_went_to_them_stand_apart(tmp_path: Path) -> None:
+    file, memory = tmp_path / "front-access.log", tmp_path / "moved.json"
+    log = FrontLog(file, memory=memory)
+    assert log.counted() is None  # no front that keeps a log: nothing is known, which is not nothing
+    file.write_text(line(1, 100, 20_000_000, PULL) + line(2, 5_000_000, 200, PUSH))
+    assert log.counted() == Moved(5_000_100, 20_000_200)
+    assert FrontLog(file, memory=memory).counted() == Moved(5_000_100, 20_000_200)
+    assert FrontLog(file).skip().counted() == Moved(0, 0)
 
 
 def test_what_the_front_refused_moves_nothing(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from server import grid_sites
 from server.app import make_app
+from server.conversation import Conversation
 from server.errors import CoordinatorError
 from server.grid_sites import GridSites
-from server.sites import SiteFailure, Waiting
+from server.sites import Carried, SiteFailure, Waiting
 from shared_model.errors import RunError
 from shared_model.exchange import Payload
 from shared_model.exchange.flower_records import PROBLEM, from_records, to_records
@@ -63,7 +64,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def answers_to(grid: SlowGrid) -> dict[str, Payload | SiteFailure]:
     sites = GridSites(grid)
     arrivals = sites.ask("train", {address: Payload() for address in sites.addresses()})
-    return dict(arrival for arrival in arrivals if not isinstance(arrival, Waiting))
+    return dict(arrival for arrival in arrivals if isinstance(arrival, tuple))
 
 
 def test_replies_are_handed_on_under_their_address_as_they_arrive() -> None:
@@ -178,21 +179,67 @@ class LateGrid(SlowGrid):
 def test_an_answer_to_a_question_that_was_given_up_is_dropped_and_said() -> None:
     grid = LateGrid()
     sites = GridSites(grid, moved=lambda: 17)
-    first = sites.ask("train", {"1": Payload(), "2": Payload()})
+    first = (a for a in sites.ask("train", {"1": Payload(), "2": Payload()}) if not isinstance(a, Carried))
     address, answer = next(first)  # type: ignore[misc]
     assert (address, answer.fields) == ("2", {"to": "m2"})
     assert next(first) == Waiting(17)
-    first.close()  # type: ignore[attr-defined]
+    first.close()
     found = list(sites.ask("train", {"1": Payload(), "2": Payload()}))
     late = [arrival.late for arrival in found if isinstance(arrival, Waiting) and arrival.late]
     assert late == [("1",)]
-    answers = {a[0]: a[1].fields["to"] for a in found if not isinstance(a, Waiting)}
+    answers = {a[0]: a[1].fields["to"] for a in found if isinstance(a, tuple)}
     assert answers == {"1": "m3", "2": "m4"}  # of this question, not of the one before
+
+
+def test_an_answer_that_came_too_late_counts_where_it_is_dropped() -> None:
+    sites, request = GridSites(LateGrid()), Payload({"w": np.zeros(9, np.float32)})
+    first = Conversation(sites, "train")
+    first.ask({"1": request, "2": request})
+    assert next(iter(first))[0] == "2"  # type: ignore[index]
+    assert first.taken("2") == (len('{"to":"m2"}'), request.nbytes)
+    assert first.close() == {"1": (0, request.nbytes)}  # it was sent, and never answered
+    second = Conversation(sites, "train")
+    second.ask({"2": request})
+    answers = [arrival for arrival in second if not isinstance(arrival, Waiting)]
+    assert [address for address, _ in answers] == ["2"]
+    assert second.taken("2") == (len('{"to":"m3"}'), request.nbytes)
+    assert second.close() == {"1": (len('{"to":"m1"}'), 0)}
+
+
+@pytest.mark.parametrize(
+    ("answer", "least"),
+    [(foreign(data=b"x" * 500), 500), (foreign(text="[" * 500), 500), (RecordDict(), 0), (Error(code=3), 0)],
+)
+def test_an_answer_of_no_use_counts_as_what_it_took(answer: Any, least: int) -> None:
+    conversation = Conversation(GridSites(SlowGrid({1: answer})), "train")
+    conversation.ask({"1": Payload()})
+    (arrival,) = [a for a in conversation if not isinstance(a, Waiting)]
+    assert isinstance(arrival[1], SiteFailure)
+    up, down = conversation.taken("1")
+    assert (least <= up <= least + 10, down) == (True, Payload().nbytes)
+
+
+def test_what_could_not_be_sent_counts_nothing() -> None:
+    conversation = Conversation(GridSites(LateGrid()), "train")
+    conversation.ask({"3": Payload({"w": np.zeros(9, np.float32)})})
+    assert list(conversation) == [("3", SiteFailure("is not connected"))]
+    assert conversation.taken("3") == (0, 0)
+
+
+def test_a_carrier_that_tells_nothing_has_each_message_counted_once() -> None:
+    class Silent:
+        def ask(self, question: str, payloads: Any) -> Any:
+            return iter([("1", Payload({"w": np.zeros(4, np.uint8)}))])
+
+    conversation = Conversation(Silent(), "train")  # type: ignore[arg-type]
+    conversation.ask({"1": Payload(), "2": Payload(fields={"a": 1})})
+    assert len(list(conversation)) == 1
+    assert conversation.close() == {"1": (4 + 2, 2), "2": (0, len('{"a":1}'))}
 
 
 def test_a_node_that_has_left_is_a_site_that_does_not_answer() -> None:
     found = list(GridSites(LateGrid()).ask("train", {"3": Payload()}))
-    assert found == [("3", SiteFailure("is not connected"))]
+    assert found == [Carried("3"), ("3", SiteFailure("is not connected"))]
 
 
 def test_a_superlink_that_is_gone_is_one_numbered_message() -> None:
