@@ -11,6 +11,7 @@ from server.errors import Code, CoordinatorError
 from server.handshake import Roster, Terms, gather_statistics, join
 from server.history import RoundRecord
 from server.moved import Moved
+from server.planned_sites import PLAN_FILE
 from server.rounds import RoundLoop
 from server.sites import Sites
 from server.store import RunFolder

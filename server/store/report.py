@@ -19,6 +19,7 @@ WAITS = "waits for sites"  # event of the audit log; refused: address -> why it 
 def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
     """One run in full: where it stands, who took part, what was not used, how good it is so far.
 
+    sites: with `privacy`, what the run promises the patients of each, null where it is no private run.
     exchanged: bytes of the last round whose validation is known. moved_bytes: of models and updates through the front
     since the run was launched, whichever run they were of.
     """
