@@ -24,7 +24,7 @@ from simulations.audit import membership
 from simulations.audit.canary_part import CanaryPart
 from simulations.audit.inversion_part import InversionPart
 from simulations.audit.pieces import Pieces
-from simulations.audit.report import markdown, page
+from simulations.audit.report import markdown, page, without_secure
 from simulations.audit.sizes import Sizes
 from simulations.audit.verdict import verdict
 from simulations.audit.views import View, all_shared, private_config, views, with_control
@@ -97,7 +97,7 @@ class Audit:
                     self.sizes, prepared, pieces, self.out / "pictures", seed, self.progress
                 )
                 found["inversion"] = inversion.attack(attacked, self.config)
-        document = self._document(found)
+        document = self._document(found, len(prepared.sites))
         write_json(self.out / "audit.json", document)
         write_text(self.out / "audit.md", markdown(document))
         write_text(self.out / "audit.html", page(document, self.out / "pictures"))
@@ -107,8 +107,10 @@ class Audit:
         return document
 
     def _views(self, seed: int, sites: int) -> list[View]:
-        """Secure aggregation is not to be had of fewer than three sites."""
+        """Secure aggregation is not to be had of fewer than three sites, and that is said."""
         found = views(_seeded(self.config, seed), _seeded(self.private, seed), self.epsilons)
+        for why in without_secure(sites) if seed == self.config.seed else ():
+            self.progress.say(f"notice: {why}")
         return [view for view in found if view.sees == "each" or sites >= FEWEST_SITES]
 
     def _membership(
@@ -148,13 +150,14 @@ class Audit:
     def _hear(self, name: str) -> membership.OnRound:
         return lambda done, total: self.progress.update(f"membership: {name}", done, total)
 
-    def _document(self, found: dict[str, Any]) -> dict[str, Any]:
+    def _document(self, found: dict[str, Any], sites: int) -> dict[str, Any]:
         privacy = self.private.privacy
         document: dict[str, Any] = {
             "schema": SCHEMA,
             "run": {
                 "preset": self.config.preset,
                 "private_preset": self.private.preset,
+                "sites": sites,
                 "rounds": self.config.federation.rounds,
                 "private_rounds": self.private.federation.rounds,
                 "local_steps": self.config.training.local_steps,

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment
 
+from shared_model.config.secure_aggregation import FEWEST_SITES
 from simulations.audit.membership import ATTACKS
 from simulations.tables.write import markdown_table
 
@@ -179,11 +180,21 @@ def _photograph(row: Mapping[str, Any]) -> tuple[str, str]:
 
 def _about(run: Mapping[str, Any]) -> str:
     seeds = "one seed" if run["seeds"] == 1 else f"{run['seeds']} seeds"
-    return (
+    said = (
         f"Preset {run['preset']}, {run['rounds']} rounds of {run['local_steps']} steps; differential privacy with "
         f"preset {run['private_preset']}, {run['private_rounds']} rounds, delta {run['delta']:g}, mode {run['mode']}; "
         f"{seeds} from {run['seed']}. The attacker is a coordinator that remembers all it was sent."
     )
+    return " ".join([said, *without_secure(run["sites"])])
+
+
+def without_secure(sites: int) -> list[str]:
+    """The sentence that secure aggregation is in no table, where the data are of too few sites for it."""
+    if sites >= FEWEST_SITES:
+        return []
+    return [
+        f"Secure aggregation was not attacked: it needs {FEWEST_SITES} sites, and these data make {sites}."
+    ]
 
 
 def _verdict(found: Mapping[str, list[str]]) -> list[str]:
