@@ -7,13 +7,18 @@ such statement.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from shared_model.config import Config
+from shared_model.config.privacy import PrivacyConfig
 
 UNCOVERED = (
-    "validation figures, and decisions made from them; federated statistics, unless the site charged them",
+    "figures on validation patients, in every round and of the finished model, and decisions made from them",
+    "figures of the finished model on test patients, its held-out table among them",
+    "federated statistics, unless the site charged them",
+    "how many photographs and patients each site registered, and the rounds and steps it took: these are exact",
     "a patient whose records lie at two hospitals: the budgets of both add up",
     "other runs on the same patients: each site's ledger adds them up",
     "how long a site takes for a round",
@@ -85,8 +90,26 @@ def _private(config: Config, sites: Sequence[str]) -> dict[str, Any] | None:
         "epsilon": privacy.epsilon,
         "delta": privacy.delta,
         "clip": privacy.clip,
+        "remarks": _remarks(privacy),
         "not_covered": [*([] if everywhere else uncovered), *UNCOVERED],
     }
+
+
+def _remarks(privacy: PrivacyConfig) -> list[str]:
+    """What delta means here: it has to be below one in the patients of a site, of which a configuration knows how many
+    a step draws and no more.
+    """
+    most = math.ceil(1 / privacy.delta) - 1
+    found = [
+        f"delta {privacy.delta:g} is below one in the patients of a site of at most {most} patients; at a larger site "
+        "the promise would be kept by publishing a patient whole"
+    ]
+    if privacy.delta * privacy.patients > 1:
+        found.append(
+            f"delta {privacy.delta:g} is above one in the {privacy.patients} patients that a step draws: at a site of "
+            "as many or more, epsilon promises nothing that could be relied on"
+        )
+    return found
 
 
 def _why(config: Config, others: Sequence[str], *, everywhere: bool) -> str:
