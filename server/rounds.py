@@ -8,6 +8,7 @@ took on the way. Plain Python: whoever carries the messages stands behind server
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -178,7 +179,10 @@ class RoundLoop:
         loss = pooled_validation(record.validations)["loss"]
         best = self.schedule.best
         self.schedule.observe(loss)
-        if record.number == 0 or self.schedule.best < best or (loss is None and record.number > 0):
+        never = loss is None and math.isinf(
+            best
+        )  # a model without figures is no better than one that has them
+        if record.number == 0 or self.schedule.best < best or never:
             self.folder.save_weights("best", model)
         row = record.to_dict()
         for name, label in site_labels(self.config, row["sites"]).items():

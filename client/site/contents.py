@@ -106,7 +106,8 @@ CONTENTS: tuple[Content, ...] = (
     Content(
         "opened rounds",
         (f"{WORKER}/**/opened.json",),
-        "of each run under secure aggregation, the last round whose sum this site helped to open",
+        "of each run under secure aggregation, the last round whose sum this site helped to open, and the names of "
+        "the sites whose validation figures were in it",
         False,
         kept="a round that was opened twice could give this site's update away",
     ),

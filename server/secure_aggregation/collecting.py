@@ -103,6 +103,9 @@ class SecureCollecting(Collecting):
             except (NotOpened, SessionProblem) as error:
                 raise self._not_opened(str(error)) from None
             self._account(session, question)
+            if not pending.validated:
+                away = "sites whose validation figures were summed before are away, or others are here"
+                own.folder.event("validation figures not opened", round=self.number, reason=away)
             if question == "train":
                 self._took_part(session, pending)
             return pending

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_model.secure_aggregation.keys import KeyProblem, agreed, derived, private_key, public_bytes
+from shared_model.secure_aggregation.report import VALIDATION
 from shared_model.secure_aggregation.session import Cohort
 from shared_model.secure_aggregation.shares import restored
 from shared_model.secure_aggregation.stream import WORDS, add_mask, from_wire
@@ -57,10 +58,13 @@ class MaskedSum:
 
 @dataclass(frozen=True)
 class Given:
-    """What a survivor gave out. own, keys: site to share of its own mask, or of its key."""
+    """What a survivor gave out. own, keys, figures: site to share of its own mask, of its key, or of the mask over its
+    validation figures.
+    """
 
     own: Mapping[str, bytes]
     keys: Mapping[str, bytes]
+    figures: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def opened(
@@ -87,6 +91,37 @@ def opened(
         total.take_off(derived(secret, "own mask", stage), 1)
     for name in sorted(set(senders) - survivors):
         _without(total, cohort, name, stage, [one.keys[name] for one in given if name in one.keys])
+
+
+def opened_figures(
+    total: MaskedSum,
+    cohort: Cohort,
+    threshold: int,
+    stage: bytes,
+    digests: Mapping[str, bytes],
+    given: Sequence[Given],
+) -> bool:
+    """Take the masks off the validation figures in a report that `opened` has opened; whether they can be read.
+
+    threshold: of shares of the figures' masks. digests: of their secrets. Where sites have not given the shares (others
+    validated before in this run, or too few) the figures become those of nobody.
+    """
+    seeds: list[bytes] = []
+    for name in sorted(set(total.sites) & set(cohort.validating)):
+        secret = restored(
+            [one.figures[name] for one in given if name in one.figures],
+            threshold,
+            lambda found, name=name: hashlib.sha256(found).digest() == digests.get(name),  # type: ignore[misc]
+        )
+        if secret is None:
+            seeds = []
+            break
+        seeds.append(derived(secret, "figures mask", stage))
+    if not seeds:
+        total.told[VALIDATION] = 0
+    for seed in seeds:
+        add_mask(total.told[VALIDATION], seed, -1)
+    return bool(seeds)
 
 
 def _without(total: MaskedSum, cohort: Cohort, lost: str, stage: bytes, shares: Sequence[bytes]) -> None:

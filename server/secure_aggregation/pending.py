@@ -19,6 +19,9 @@ from safetensors.numpy import load, save
 from server.secure_aggregation.opening import MaskedSum
 from shared_model.files import naming_disk_errors, write_bytes
 from shared_model.secure_aggregation.session import (
+    FIGURES,
+    SETTLED,
+    VALIDATING,
     Advert,
     Cohort,
     Round,
@@ -38,6 +41,7 @@ class Pending:
     """senders: sites whose masks are in it; stage: what those are bound to; digests: of the sites' own secrets.
 
     signatures: of the sites that have agreed on whose numbers are in `total`. said: site -> fields beside its numbers.
+    figures: digests of the secrets of the masks over validation figures; validated: whether these were opened.
     """
 
     about: Round
@@ -48,6 +52,8 @@ class Pending:
     total: MaskedSum
     signatures: dict[str, bytes] = field(default_factory=dict)
     said: dict[str, dict[str, Any]] = field(default_factory=dict)
+    figures: dict[str, bytes] = field(default_factory=dict)
+    validated: bool = False
 
     def save(self, folder: Path) -> None:
         """Write it, whole or not at all."""
@@ -55,6 +61,8 @@ class Pending:
             "about": self.about.to_field(),
             "cohort": [advert.to_field() for advert in self.cohort.adverts.values()],
             "threshold": self.cohort.threshold,
+            VALIDATING: list(self.cohort.validating),
+            SETTLED: self.cohort.settled,
             "senders": self.senders,
             "stage": text(self.stage),
             "digests": {name: text(one) for name, one in self.digests.items()},
@@ -62,6 +70,7 @@ class Pending:
             "sites": self.total.sites,
             "bits": self.total.bits,
             "said": self.said,
+            FIGURES: {name: text(one) for name, one in self.figures.items()},
         }
         written = np.frombuffer(json.dumps(document).encode(), dtype=np.uint8)
         vector, told = to_wire(self.total.vector), to_wire(self.total.told)
@@ -78,15 +87,17 @@ class Pending:
             total = MaskedSum(vector.size, bits, told.size, names_of(document["sites"]))
             total.vector[:], total.told[:] = vector, told
             adverts = [Advert.of(one) for one in document["cohort"]]
+            validating = names_of(document[VALIDATING]), bool(document[SETTLED])
             return cls(
                 Round.of(document["about"]),
-                Cohort.of(adverts, int(document["threshold"])),
+                Cohort.of(adverts, int(document["threshold"]), *validating),
                 names_of(document["senders"]),
                 content(document["stage"], 32),
                 contents_of(document["digests"]),
                 total,
                 contents_of(document["signatures"]),
                 document["said"],
+                contents_of(document[FIGURES]),
             )
         except (OSError, SafetensorError, ValueError, KeyError, TypeError):
             return None

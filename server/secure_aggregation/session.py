@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from server.conversation import Conversation
 from server.downlink import Asking, Downlink, Reply
 from server.patience import Patience
-from server.secure_aggregation.opening import Given, MaskedSum, NotOpened, opened
+from server.secure_aggregation.joined import Joined, Shared, validating
+from server.secure_aggregation.opening import Given, MaskedSum, NotOpened, opened, opened_figures
 from server.secure_aggregation.pending import Pending
 from server.sites import SiteFailure, Sites, Waiting
 from shared_model.config import Config
@@ -23,12 +24,16 @@ from shared_model.config.secure_aggregation import FEWEST_SITES
 from shared_model.exchange import Payload, fingerprint
 from shared_model.secure_aggregation.session import (
     FIELD,
+    FIGURES,
     KEYS,
     MASKED,
     REPORT,
+    SETTLED,
     SHARES,
     SURVIVORS,
     UNMASK,
+    VALIDATED,
+    VALIDATING,
     Advert,
     Cohort,
     Round,
@@ -36,6 +41,7 @@ from shared_model.secure_aggregation.session import (
     asked_digest,
     content,
     contents_of,
+    names_of,
     stage_digest,
     text,
 )
@@ -83,12 +89,14 @@ class SecureSession:
 
         tensors, report: how many numbers each has. Raises TooFewLeft, SessionProblem.
         """
-        adverts = self._keys(about, list(addresses))
+        joined = self._keys(about, list(addresses))
         cohort = Cohort.of(
-            [advert for _, advert in adverts.values()], self.config.secure_aggregation.left(len(adverts))
+            [one.advert for one in joined.values()],
+            self.config.secure_aggregation.left(len(joined)),
+            *validating(joined.values()),
         )
-        self._require(KEYS, adverts, max(FEWEST_SITES, cohort.threshold))
-        places = {name: address for name, (address, _) in adverts.items()}
+        self._require(KEYS, joined, max(FEWEST_SITES, cohort.threshold))
+        places = {name: one.address for name, one in joined.items()}
         shares = self._shares(about, cohort, places)
         self._require(SHARES, shares, cohort.threshold)
         senders = sorted(shares)
@@ -98,10 +106,11 @@ class SecureSession:
             cohort,
             senders,
             stage_digest(cohort.digest(), senders, asked_digest(fields, base)),
-            {name: digest for name, (_, digest) in shares.items()},
+            {name: one.own for name, one in shares.items()},
             MaskedSum(tensors, self.config.secure_aggregation.bits, report),
+            figures={name: one.figures for name, one in shares.items() if name in cohort.validating},
         )
-        sealed = {name: given for name, (given, _) in shares.items()}
+        sealed = {name: one.sealed for name, one in shares.items()}
         self._answers(pending, fields, {name: places[name] for name in senders}, sealed)
         left = sorted(pending.total.sites)
         self._require(about.question, left, max(cohort.threshold, self.quorum))
@@ -115,14 +124,17 @@ class SecureSession:
         asked = [places[name] for name in pending.signatures if name in places]
         given = self._given(pending, asked)
         self._require(UNMASK, given, pending.cohort.threshold)
-        opened(pending.total, pending.cohort, pending.senders, pending.stage, pending.digests, given)
+        total, cohort, stage = pending.total, pending.cohort, pending.stage
+        opened(total, cohort, pending.senders, stage, pending.digests, given)
+        threshold = self.config.secure_aggregation.left(len(cohort.validating))
+        pending.validated = opened_figures(total, cohort, threshold, stage, pending.figures, given)
 
-    def _keys(self, about: Round, addresses: list[str]) -> dict[str, tuple[str, Advert]]:
-        """Site -> its address and keys."""
+    def _keys(self, about: Round, addresses: list[str]) -> dict[str, Joined]:
+        """By site."""
 
         seen: set[bytes] = set()
 
-        def read(address: str, answer: Payload) -> tuple[str, Advert]:
+        def read(address: str, answer: Payload) -> Joined:
             advert = Advert.of_answer(answer.fields)
             if advert.site != self.names[address] or advert.round != about:
                 raise SessionProblem("sent keys of another site or round")
@@ -132,25 +144,26 @@ class SecureSession:
             if len(keys) < 3 or keys & seen:
                 raise SessionProblem("sent a key that is not its own")
             seen.update(keys)
-            return address, advert
+            return Joined(address, advert, names_of(answer.fields.get(VALIDATED, [])))
 
         request = Payload(fields={"step": KEYS, **about.to_field()})
         least = self.config.secure_aggregation.left(len(addresses))
         return self._step(dict.fromkeys(addresses, request), least, read)
 
-    def _shares(
-        self, about: Round, cohort: Cohort, places: Mapping[str, str]
-    ) -> dict[str, tuple[dict[str, bytes], bytes]]:
-        """Site -> what it sealed for each other, and the digest of its own mask's secret."""
+    def _shares(self, about: Round, cohort: Cohort, places: Mapping[str, str]) -> dict[str, Shared]:
+        """By site."""
 
-        def read(address: str, answer: Payload) -> tuple[dict[str, bytes], bytes]:
+        def read(address: str, answer: Payload) -> Shared:
             given = contents_of(answer.fields.get("shares"))
             if set(given) != set(cohort.names) - {self.names[address]}:
                 raise SessionProblem("sent shares that are not for every other site")
-            return given, content(answer.fields.get("digest"), 32)
+            validates = self.names[address] in cohort.validating
+            figures = content(answer.fields.get(FIGURES), 32) if validates else b""
+            return Shared(given, content(answer.fields.get("digest"), 32), figures)
 
         handed = [advert.to_field() for advert in cohort.adverts.values()]
-        request = Payload(fields={"step": SHARES, "session": about.session, "cohort": handed})
+        told = {VALIDATING: list(cohort.validating), SETTLED: cohort.settled}
+        request = Payload(fields={"step": SHARES, "session": about.session, "cohort": handed, **told})
         return self._step(dict.fromkeys(places.values(), request), cohort.threshold, read)
 
     def _answers(
@@ -220,7 +233,7 @@ class SecureSession:
         request = Payload(fields={"step": UNMASK, "session": pending.about.session, "signatures": signed})
 
         def read(address: str, answer: Payload) -> Given:
-            return Given(contents_of(answer.fields.get("own")), contents_of(answer.fields.get("keys")))
+            return Given(*(contents_of(answer.fields.get(part)) for part in ("own", "keys", FIGURES)))
 
         return list(self._step(dict.fromkeys(places, request), pending.cohort.threshold, read).values())
 

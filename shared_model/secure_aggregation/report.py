@@ -1,7 +1,8 @@
 """What a site says of its round beside the tensors, as whole numbers that are summed under masks like them.
 
 Losses, confusion matrices, counts, and for each tensor the weight that counts for it (nothing, where the site could not
-train it). Numbers are 64 bits; losses are multiples of 2**-20. The first number is 1 at every site, so that what
+train it). Numbers are 64 bits; losses are multiples of 2**-20. The validation figures stand together, since they are
+opened apart from the rest. The first number is 1 at every site, so that what
 does not open to the number of its sites is no sum.
 """
 
@@ -21,15 +22,22 @@ SCALE = 2.0**20
 LARGEST_LOSS = 2.0**20  # of a mean loss or a loss weight
 LARGEST_SUM = 2.0**34  # of a sum of losses over records
 LARGEST_COUNT = 2**31
+VALIDATION = slice(1, 3 + len(TASKS) * GRADES * GRADES)  # where the validation figures stand in a report
 
 
 class ReportProblem(ValueError):
     """A report that cannot be masked, or that is no sum of reports."""
 
 
+def nothing_validated() -> dict[str, Any]:
+    """The validation figures of a site that says nothing of its validation patients."""
+    none = [[0] * GRADES for _ in range(GRADES)]
+    return {"examples": 0, "loss_sum": 0.0, "confusion": dict.fromkeys(TASKS, none)}
+
+
 def length(tensors: int) -> int:
     """Numbers in a report. tensors: how many travel; 0 for an answer to `evaluate`."""
-    return 1 + _validation_length() + (2 + tensors + 4 * len(LOSS_NAMES) if tensors else 0)
+    return VALIDATION.stop + (2 + tensors + 4 * len(LOSS_NAMES) if tensors else 0)
 
 
 def to_words(
@@ -79,10 +87,6 @@ def from_words(
         if found["cut_off"] < 0 or not all(0 <= w <= total_weight for w in found["weights"].values()):
             raise ReportProblem("does not open to a sum of its sites")
     return found
-
-
-def _validation_length() -> int:
-    return 2 + len(TASKS) * GRADES * GRADES
 
 
 def _validation_numbers(validation: Any) -> list[int]:

@@ -21,6 +21,10 @@ from shared_model.exchange.message_id import SIGNED
 # The steps of the question `secure_aggregation`, in its field `step`.
 KEYS, SHARES, SURVIVORS, UNMASK = "keys", "shares", "survivors", "unmask"
 FIELD = "secure"  # of `train` and `evaluate`: the session, and the shares for the site that is asked
+# Of the step SHARES: sites whose validation figures are summed, and whether all of them must be left.
+VALIDATING, SETTLED = "validating", "settled"
+VALIDATED = "validated"  # of an answer to KEYS: whose figures stood in the sums this site has helped to open
+FIGURES = "figures"  # what belongs to the mask over validation figures: a digest in SHARES, shares in UNMASK
 ADVERT = "advert"  # of an answer to KEYS; its signature is put on on the way out, in the field SIGNED
 MASKED, REPORT = "masked", "report"  # the arrays of a masked answer
 # Fields of a masked answer that are no figures of the round: for the participation ledger.
@@ -146,21 +150,39 @@ class Advert:
 
 @dataclass(frozen=True)
 class Cohort:
-    """The sites of a round, by name in order. digest: of all that they advertised, and of the threshold."""
+    """The sites of a round, by name in order. digest: of all that they advertised, and of everything below.
+
+    validating: those whose validation figures are in the sum, by name in order. settled: whether these are the sites
+    of earlier sums, so that their figures are opened only where all of them are left.
+    """
 
     adverts: Mapping[str, Advert]
     threshold: int
+    validating: tuple[str, ...] = ()
+    settled: bool = False
 
     @classmethod
-    def of(cls, adverts: Iterable[Advert], threshold: int) -> Cohort:
-        """Raises SessionProblem for a site or a key that is there twice, and for too many sites."""
+    def of(
+        cls,
+        adverts: Iterable[Advert],
+        threshold: int,
+        validating: Iterable[str] = (),
+        settled: bool = False,
+    ) -> Cohort:
+        """Raises SessionProblem for a site or a key that is there twice, for too many sites, and for `validating` that
+        are not among them.
+        """
         ordered = sorted(adverts, key=lambda advert: advert.site)
         keys = [key for advert in ordered for key in (advert.channel, advert.mask, advert.confirm)]
         if len({advert.site for advert in ordered}) < len(ordered) or len(set(keys)) < len(keys):
             raise SessionProblem("names a site or a key twice")
         if len(ordered) > MOST_SITES:
             raise SessionProblem(f"is of more than {MOST_SITES} sites")
-        return cls({advert.site: advert for advert in ordered}, threshold)
+        found = {advert.site: advert for advert in ordered}
+        told = tuple(sorted(validating))
+        if not set(told) <= found.keys():
+            raise SessionProblem("asks for validation figures of sites that are not in the round")
+        return cls(found, threshold, told, settled)
 
     @property
     def names(self) -> list[str]:
@@ -174,7 +196,8 @@ class Cohort:
 
     def digest(self) -> bytes:
         """SHA-256."""
-        found = hashlib.sha256(_canonical({"threshold": self.threshold}))
+        decides = {"threshold": self.threshold, VALIDATING: list(self.validating), SETTLED: self.settled}
+        found = hashlib.sha256(_canonical(decides))
         for advert in self.adverts.values():
             found.update(hashlib.sha256(advert.statement()).digest())
         return found.digest()

@@ -18,7 +18,7 @@ from client.privacy.secure_aggregation.refused import RoundRefused
 from shared_model.config import Config
 from shared_model.exchange.parameters import Arrays
 from shared_model.secure_aggregation.field import encoded, scales, sizes
-from shared_model.secure_aggregation.report import ReportProblem, to_words
+from shared_model.secure_aggregation.report import VALIDATION, ReportProblem, to_words
 from shared_model.secure_aggregation.session import Cohort
 from shared_model.secure_aggregation.stream import WORDS, add_mask
 
@@ -33,9 +33,11 @@ def masked_update(
     cohort: Cohort,
     site: str,
     masks: Iterable[Mask],
+    figures: Iterable[Mask] = (),
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Tensors and report of an answer to `train`, masked. fields: of the answer, with `learning_rate` of the request.
 
+    figures: masks over the validation figures alone, besides the others.
     Raises RoundRefused for an update that is not finite or beyond federation.norm_bound.
     """
     weight = cohort.adverts[site].weight
@@ -57,24 +59,28 @@ def masked_update(
         report = to_words(fields, weight, sorted(base), cut_off)
     except ReportProblem as error:
         raise RoundRefused(f"its report cannot be masked ({error})") from None
-    return _masked(vector, report, masks)
+    return _masked(vector, report, masks, figures)
 
 
-def masked_report(fields: dict[str, Any], weight: int, masks: Iterable[Mask]) -> NDArray[Any]:
-    """The report of an answer to `evaluate`, masked."""
+def masked_report(
+    fields: dict[str, Any], weight: int, masks: Iterable[Mask], figures: Iterable[Mask] = ()
+) -> NDArray[Any]:
+    """The report of an answer to `evaluate`, masked. figures: as for `masked_update`."""
     try:
         report = to_words(fields, weight)
     except ReportProblem as error:
         raise RoundRefused(f"its report cannot be masked ({error})") from None
-    return _masked(np.zeros(0, dtype=WORDS[16]), report, masks)[1]
+    return _masked(np.zeros(0, dtype=WORDS[16]), report, masks, figures)[1]
 
 
 def _masked(
-    vector: NDArray[Any], report: NDArray[Any], masks: Iterable[Mask]
+    vector: NDArray[Any], report: NDArray[Any], masks: Iterable[Mask], figures: Iterable[Mask]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     for seed, sign in masks:
         add_mask(vector, seed, sign)
         add_mask(report, seed, sign)
+    for seed, sign in figures:
+        add_mask(report[VALIDATION], seed, sign)
     return vector, report
 
 

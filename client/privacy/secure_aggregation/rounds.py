@@ -8,7 +8,7 @@ order: asked the same again the answer is the same, asked anything else it is re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from client.privacy.secure_aggregation.believed import Believed
@@ -24,16 +24,21 @@ from shared_model.exchange.fixed_point import LARGEST_WEIGHT
 from shared_model.exchange.parameters import Arrays
 from shared_model.run_plan import PLAN
 from shared_model.secure_aggregation.keys import KeyProblem
+from shared_model.secure_aggregation.report import nothing_validated
 from shared_model.secure_aggregation.session import (
     ADVERT,
     FIELD,
+    FIGURES,
     KEYS,
     MASKED,
     REPORT,
+    SETTLED,
     SHARES,
     SURVIVORS,
     TOLD,
     UNMASK,
+    VALIDATED,
+    VALIDATING,
     Advert,
     Cohort,
     Round,
@@ -119,11 +124,13 @@ class SecureRounds:
 
     def _arrays(self, one: UnderWay, request: Payload, answer: Payload, base: Arrays) -> dict[str, Any]:
         assert one.cohort is not None
+        given = answer.fields if one.validates else answer.fields | {"validation": nothing_validated()}
+        masks, figures = one.masks(), one.figures_masks()
         if one.about.question == "evaluate":
-            return {REPORT: to_wire(masked_report(answer.fields, one.advert.weight, one.masks()))}
-        given = answer.fields | {"learning_rate": request.fields["learning_rate"]}
+            return {REPORT: to_wire(masked_report(given, one.advert.weight, masks, figures))}
+        given = given | {"learning_rate": request.fields["learning_rate"]}
         vector, report = masked_update(
-            self._config, base, answer.arrays, given, one.cohort, self._site, one.masks()
+            self._config, base, answer.arrays, given, one.cohort, self._site, masks, figures
         )
         return {MASKED: to_wire(vector), REPORT: to_wire(report)}
 
@@ -141,17 +148,31 @@ class SecureRounds:
         self._opened.require_closed(about)
         if self._one is None or self._one.about != about:
             self._one = UnderWay.begun(f"{self._scope} {fields.get(PLAN, '')}", about, self._site, weight)
-        return Payload(fields={"site": self._site, ADVERT: self._one.advert.to_field()})
+        told = {ADVERT: self._one.advert.to_field(), VALIDATED: self._opened.validated()}
+        return Payload(fields={"site": self._site, **told})
 
     def _shares(self, fields: Fields, one: UnderWay) -> Fields:
         given = fields.get("cohort")
         if not isinstance(given, list):
             raise SessionProblem("holds no sites")
         adverts = [Advert.of(entry) for entry in given]
-        cohort = Cohort.of(adverts, self._config.secure_aggregation.left(len(adverts)))
+        left = self._config.secure_aggregation.left
+        validating = names_of(fields.get(VALIDATING, []))
+        cohort = Cohort.of(adverts, left(len(adverts)), validating, fields.get(SETTLED) is True)
         self._require_cohort(cohort, one)
-        sealed, digest = one.sealed_shares(cohort)
-        return {"shares": sealed, "digest": digest}
+        self._require_validating(cohort)
+        sealed, digest, figures = one.sealed_shares(cohort, left(len(validating)))
+        return {"shares": sealed, "digest": digest} | ({FIGURES: figures} if one.validates else {})
+
+    def _require_validating(self, cohort: Cohort) -> None:
+        """Raise RoundRefused where so few sites, or others than before, are to be asked for validation figures."""
+        asked = cohort.validating
+        if asked and len(asked) < self._fewest(asked):
+            raise RoundRefused(f"validation figures of {len(asked)} sites alone are asked for")
+        self._opened.require_validating(self._site, asked)
+
+    def _fewest(self, asked: Sequence[str]) -> int:
+        return max(FEWEST_SITES, self._config.secure_aggregation.left(len(asked)))
 
     def _require_cohort(self, cohort: Cohort, one: UnderWay) -> None:
         least = max(FEWEST_SITES, cohort.threshold)
@@ -199,8 +220,22 @@ class SecureRounds:
         signatures = contents_of(fields.get("signatures"))
         one.require_agreed(signatures)
         self._require_left(len(signatures), one, "have agreed on who is left")
-        self._opened.remember(one.about)
-        return one.given()
+        validated = self._validated(one)
+        self._opened.remember(one.about, validated)
+        return one.given(validated)
+
+    def _validated(self, one: UnderWay) -> list[str]:
+        """Whose validation figures this site helps to open: of the sites it did before, or else of all that are left.
+
+        A list is opened by more than half of its sites, and each site stands for one list in a run, so that no sums
+        that were opened can be added and subtracted to the figures of one site (docs/secure-aggregation.md).
+        """
+        assert one.cohort is not None
+        if not one.validates:
+            return []
+        asked = one.cohort.validating
+        least = len(asked) if one.cohort.settled else self._fewest(asked)
+        return self._opened.openable(asked, one.survivors, least)
 
     def _require_left(self, count: int, one: UnderWay, what: str = "are left") -> None:
         assert one.cohort is not None

@@ -108,12 +108,12 @@ def test_nothing_but_masked_numbers_and_names_leaves_a_site(
         assert (
             set(answer.fields)
             <= {
-                "keys": {"site", "advert", "signed"},
-                "shares": {"site", "shares", "digest"},
+                "keys": {"site", "advert", "signed", "validated"},
+                "shares": {"site", "shares", "digest", "figures"},
                 "train": {"site", "question", "round", "session"},
                 "evaluate": {"site", "question", "round", "session"},
                 "survivors": {"site", "signature"},
-                "unmask": {"site", "own", "keys"},
+                "unmask": {"site", "own", "keys", "figures"},
             }[step]
         )
         assert set(answer.arrays) <= {"masked", "report"}

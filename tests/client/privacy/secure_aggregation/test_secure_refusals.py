@@ -60,7 +60,7 @@ def test_asked_the_same_again_a_site_answers_the_same_and_otherwise_not_at_all(s
     again = talk.step(VICTIM, "keys", **talk.about.to_field())["advert"]
     assert Advert.of(again).statement() == Advert.of(talk.adverts[VICTIM]).statement()
     talk.shares()
-    again = talk.step(VICTIM, "shares", cohort=list(talk.adverts.values()))["shares"]
+    again = talk.step(VICTIM, "shares", **talk.cohort())["shares"]
     assert again == talk.sealed[VICTIM]
     with pytest.raises(RoundRefused, match="asks for shares again, and otherwise"):
         talk.step(VICTIM, "shares", cohort=[talk.adverts[site] for site in SITES[:4]])
