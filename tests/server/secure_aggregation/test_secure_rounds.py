@@ -119,6 +119,17 @@ def test_sites_lost_one_at_each_step_change_nothing_for_the_others(
     assert_mean(last, found.plain_mean(base, left), tolerance(found, base, len(left)))
 
 
+def test_fourteen_of_thirty_sites_lost_at_all_steps_change_nothing_for_the_others(
+    sites: Callable[..., SecureSites], tmp_path: Path
+) -> None:
+    found, base = sites(30), model()
+    found.lost = {f"site-{2 * n:02d}": STEPS[n % len(STEPS)] for n in range(14)}
+    last = found.loop(tmp_path / "run").run(base)
+    left = [site for site in found.addresses() if found.lost.get(site) not in ("keys", "shares", "train")]
+    assert len(left) == 21
+    assert_mean(last, found.plain_mean(base, left), tolerance(found, base, len(left)))
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_below_the_threshold_nothing_is_opened_and_the_run_says_so(
     step: str, sites: Callable[..., SecureSites], tmp_path: Path
