@@ -19,6 +19,7 @@ from client.cache.computing import Compute, computed
 from client.cache.feature_file import FeatureFile, Half, Key
 from client.cache.room import Room
 from client.training.augmentation import DrawnAugmentations
+from client.training.full_precision import full_precision
 from shared_model.errors import FedFundusError
 from shared_model.model.image_encoder import ImageEncoder
 from shared_model.model.text_encoder import TextEncoder
@@ -203,9 +204,11 @@ class TextFeatures:
 
 
 def _in_full(encoder: nn.Module, trunk: Callable[[torch.device], Tensor]) -> Tensor:
-    """The features (T, width) of a batch of one, in fp32 whatever precision the step around it has."""
+    """The features (T, width) of a batch of one, in fp32 whatever precision the step around it has: those of a
+    processor and of a CUDA device stand in one file.
+    """
     device = next(encoder.parameters()).device
-    with torch.autocast(device.type, enabled=False):
+    with torch.autocast(device.type, enabled=False), full_precision():
         return trunk(device)[0].float().cpu()
 
 

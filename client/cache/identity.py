@@ -21,7 +21,7 @@ from client.training.augmentation import DrawnAugmentations
 from shared_model.config.schema import ImageEncoderConfig, TextEncoderConfig
 from shared_model.statistics import Standardisation
 
-_FORMAT = 1
+_FORMAT = 2  # 1 could hold what a CUDA device had computed in TF32
 _known: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
 
 
@@ -75,7 +75,6 @@ def _name(
         "encoder": config.model_dump(exclude={"weights", "sha256"}),  # heads and size are in no tensor
         "kept as": "float16",
         # What computes the same tensors otherwise, and so need not give the same to the last bit.
-        "matrix products": torch.get_float32_matmul_precision(),
         "libraries": [timm.__version__, transformers.__version__],
         **further,
     }

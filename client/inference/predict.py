@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from client.data.dataset import SiteDataset
+from client.training.full_precision import full_precision
 from shared_model.losses import Batch
 from shared_model.metrics.predictions import INPUT_MODALITIES, INPUTS, PROTOCOLS, Predictions
 from shared_model.metrics.subgroups import attributes_of
@@ -28,6 +29,7 @@ Floats = NDArray[np.float32]
 
 
 @torch.no_grad()
+@full_precision()
 def predict(
     model: FusionModel,
     dataset: SiteDataset,

@@ -65,7 +65,8 @@ def train(
     totals: dict[str, float] = defaultdict(float)
     seen: dict[str, int] = defaultdict(int)
     steps = range(first_step, first_step + config.local_steps)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if machine.device == "cuda" else []):
+    devices = range(torch.cuda.device_count()) if machine.device == "cuda" else []
+    with torch.random.fork_rng(devices=devices), machine.in_full():
         torch.manual_seed(torch_seed(seed, site, "dropout", first_step))
         for step, parts in batches(dataset, rows, config, steps, site=site, seed=seed, device=machine.device):
             optimizer.zero_grad(set_to_none=True)

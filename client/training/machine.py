@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import torch
 
+from client.training.full_precision import full_precision
 from shared_model.config import Config
 from shared_model.config.runtime import Precision, RuntimeConfig
 from shared_model.errors import ConfigError
@@ -38,8 +39,12 @@ class Machine:
     def autocast(self) -> AbstractContextManager[object]:
         """Where matrix products and convolutions are computed in this precision."""
         if self.precision not in FORMATS:
-            return nullcontext()
+            return full_precision()
         return torch.autocast(self.device, FORMATS[self.precision])
+
+    def in_full(self) -> AbstractContextManager[object]:
+        """Around backward passes too, which `autocast` is not: where the precision is fp32, no TF32 in its place."""
+        return nullcontext() if self.precision in FORMATS else full_precision()
 
     def scaler(self) -> torch.amp.GradScaler:
         """Keeps fp16 gradients from vanishing; does nothing in the other formats."""
