@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from server.errors import CoordinatorError
 from server.exporting import export_model
-from server.kit import Kit
+from server.kit import Kit, read_kit
 from server.launching import launch_run
 from server.screen import show_run
 from server.store.report import run_document
@@ -20,6 +21,7 @@ from server.submitting import SuperLink
 from shared_model.config import Config
 from shared_model.errors import ConfigError
 from shared_model.exchange import shared_tensors
+from tests.client.deployed import make_federation
 from tests.server.signing_keys import certificate_of, private_pem
 
 MIXED = ("privacy.enabled=true", "privacy.sites=north", "model.local=[]", "federation.rounds=1")
@@ -41,6 +43,14 @@ def test_a_name_that_has_no_kit_is_refused_before_a_plan_is_signed(
         launch_run(store, wrong, name="one", kit=kit, canary=False)
     assert store.rows() == []
     assert launch_run(store, small_config(*MIXED), name="one", kit=kit, canary=False) == "one"
+
+
+def test_a_made_kit_knows_its_sites_and_half_of_one_is_refused(tmp_path: Path) -> None:
+    kit = make_federation(tmp_path) / "coordinator"
+    assert "paulista" in read_kit(kit).sites
+    (kit / "roster.json").unlink()
+    with pytest.raises(CoordinatorError, match="the kit is not whole"):
+        read_kit(kit)
 
 
 def test_record_and_export_label_every_site(
