@@ -179,10 +179,9 @@ class RoundLoop:
         loss = pooled_validation(record.validations)["loss"]
         best = self.schedule.best
         self.schedule.observe(loss)
-        never = loss is None and math.isinf(
-            best
-        )  # a model without figures is no better than one that has them
-        if record.number == 0 or self.schedule.best < best or never:
+        # A model without figures takes the place of others without, and of none that has them.
+        unknown = loss is None and math.isinf(best)
+        if record.number == 0 or self.schedule.best < best or unknown:
             self.folder.save_weights("best", model)
         row = record.to_dict()
         for name, label in site_labels(self.config, row["sites"]).items():
