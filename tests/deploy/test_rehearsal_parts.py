@@ -9,10 +9,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from client.adapters import load
+from client.site.config import load_site
+from client.worker.own_machine import own_runtime
 from deploy.federation import load_federation
 from deploy.rehearsal import files
 from deploy.rehearsal.comparison import compare
 from deploy.rehearsal.networks import COORDINATOR, Loopback
+from shared_model.config import load_config
 from shared_model.errors import RunError
 
 
@@ -65,3 +68,10 @@ def test_pooled_every_patient_is_still_one_sites_and_on_its_side(data_folder: Pa
     assert list(own["patient_id"]) == [f"moema-{patient}" for patient in alone["patient_id"]]
     assert list(own["split"]) == list(alone["split"])
     assert set(alone["split"]) == {"train", "validation", "test"}
+
+
+def test_a_rehearsed_site_computes_as_the_simulation_beside_it(tmp_path: Path) -> None:
+    """Or the weights could not be the same bit for bit: a site takes neither device nor threads from a plan."""
+    (tmp_path / "site.toml").write_text(files.site_toml("moema"), encoding="utf-8")
+    simulated = load_config(files.Plan().preset).runtime
+    assert own_runtime(load_site(tmp_path / "site.toml"), simulated) == simulated

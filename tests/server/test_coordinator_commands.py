@@ -80,7 +80,7 @@ def test_status_says_what_was_not_used_and_why(command: Command) -> None:
     document = json.loads(command("status", "broken", "--json").stdout)
     assert document["not_used"][0]["kind"] == "refused"
     assert document["validation"]["icdr"]["quadratic_weighted_kappa"] == 0.5
-    unsaid = dict.fromkeys(("skipped", "data", "package", "epsilon", "steps"))
+    unsaid = dict.fromkeys(("skipped", "data", "package", "epsilon", "steps", "privacy"))
     assert document["sites"] == [{"site": "north", "rounds": 1, "last": 1, "examples": 12} | unsaid]
     assert [(one["round"], one["site"]) for one in document["participation"]] == [(1, "north")]
 
