@@ -32,10 +32,10 @@ AT_A_SITE = (
         "the operator's choice: `require_private`",
     ),
     ("this site's privacy limit", "`fedfundus-site budget`; the operator's limit holds"),
-    ("the privacy ledger lacks a charge", "put the newest ledger back; nothing is trained until then"),
+    ("the privacy ledger lacks a charge", "put the newest ledger back"),
     (
         "at this site the run name",
-        "that run name was used before: launch the run under another with `--name`",
+        "launch the run under another `--name`",
     ),
     ("the site's configuration does not fit", "its worker's log says which key of `site.toml`"),
 )
