@@ -34,6 +34,7 @@ from shared_model.report import render
 from shared_model.statistics import Standardisation
 from shared_model.version import PACKAGE_VERSION
 from simulations.baselines import baseline_folder
+from simulations.engines import require_engine
 from simulations.judgement import Judged, judgement
 from simulations.output import output_folder
 from simulations.prepare import Prepared, prepare
@@ -57,6 +58,7 @@ class Run:
     def execute(self) -> dict[str, Any]:
         """Run it; the document of metrics.json. Raises FedFundusError, leaving nothing behind."""
         require_private_run(self.config)
+        require_engine(self.config)
         with output_folder(self.out) as folder:
             return self._into(folder)
 

@@ -12,6 +12,14 @@ if TYPE_CHECKING:  # other apps run on these engines too, and need not wait for 
     from shared_model.config import Config
 
 
+def require_engine(config: Config) -> None:
+    """Raises RunError for a cluster that is not there, before anything is read."""
+    if config.runtime.engine == "ray":
+        from simulations.engines.ray_cluster import cluster_address
+
+        cluster_address()
+
+
 def run_engine(
     config: Config, folder: Path, sites: int, on_round: Callable[[RoundRecord], None], jobs: int = 1
 ) -> None:

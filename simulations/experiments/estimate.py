@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from client.check.trial import trial
+from client.training.machine import machine_of
 from shared_model.config import Config
 from simulations.baselines import POOLED
 from simulations.experiments.experiment import Experiment
@@ -29,7 +30,7 @@ def estimate(
     for one in experiments:
         shape = f"{one.config.model!r}{one.config.losses!r}{one.config.training.batch_size}"
         if shape not in pace:
-            pace[shape] = trial(one.config)
+            pace[shape] = trial(one.config, machine_of(one.config.runtime).threads)
         counts = splits[one.seed].value_counts()
         total += _seconds(one, pace[shape], counts, sites)
     slowdown = CROWDED if jobs > 1 and len(experiments) > 1 else 1.0
