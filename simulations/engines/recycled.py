@@ -12,6 +12,7 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 
@@ -26,7 +27,8 @@ class Recycled:
         if array.nbytes == 0:
             return array.copy()
         free = self._free[array.nbytes]
-        memory = free.pop() if free else np.empty(array.nbytes, np.uint8)
+        # Not numpy's: it asks the kernel for huge pages, and finding those can cost more than they save.
+        memory = free.pop() if free else torch.empty(array.nbytes, dtype=torch.uint8).numpy()
         lease = (ctypes.c_char * array.nbytes).from_buffer(memory.data)
         weakref.finalize(lease, free.append, memory).atexit = False
         copy: NDArray[Any] = np.frombuffer(memoryview(lease), array.dtype).reshape(array.shape)
