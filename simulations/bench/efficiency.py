@@ -113,4 +113,9 @@ def _one(config: Config, workspace: Path, index: int) -> dict[str, float]:
     else:  # round r's record closes when round r + 1 has been trained: the marks 0 and R-1 enclose rounds 2..R
         last = config.federation.rounds - 1
         wall, training = marks[last] - marks[0], spent[last] - spent[0]
-    return {"efficiency": training / wall, "loop_seconds": wall, "training_seconds": training}
+    return {
+        "efficiency": training / wall,
+        "loop_seconds": wall,
+        "training_seconds": training,
+        "swapping_seconds_of_all_rounds": sum(swapped.values()),
+    }
