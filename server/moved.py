@@ -55,7 +55,7 @@ class FrontLog:
         self._remember()
 
     def moved(self) -> int:
-        """Bytes until now, both ways; 0 without a log."""
+        """Bytes until now, both ways; 0 where there has been no log yet."""
         return sum(self.counted() or (0,))
 
     def counted(self) -> Moved | None:
@@ -116,7 +116,7 @@ class FrontLog:
             if found["since"] == self._since:
                 log, read, up, down = (int(found[name]) for name in ("log", "read", "up", "down"))
                 self._log, self._read, self._first = log, read, str(found["first"])
-                self._moved = Moved(up, down)
+                self._moved, self._found = Moved(up, down), True  # who remembers has read a log
 
     def _keep(self) -> None:
         if self._memory is None:

@@ -39,6 +39,18 @@ def test_what_came_from_sites_and_what_went_to_them_stand_apart(tmp_path: Path) 
     assert FrontLog(file).skip().counted() == Moved(0, 0)
 
 
+def test_a_log_that_is_gone_takes_nothing_back(tmp_path: Path) -> None:
+    file, memory = tmp_path / "front-access.log", tmp_path / "moved.json"
+    file.write_text(line(1, 50, 100, PULL))
+    assert FrontLog(file, memory=memory).moved() == 150
+    file.unlink()
+    assert FrontLog(file, memory=memory).moved() == 150
+    assert FrontLog(file, memory=memory).counted() == Moved(50, 100)
+    assert (
+        FrontLog(file, since=9.0, memory=memory).counted() is None
+    )  # what is remembered is of another moment
+
+
 def test_what_the_front_refused_moves_nothing(tmp_path: Path) -> None:
     file = tmp_path / "front-access.log"
     file.write_text(
