@@ -10,6 +10,7 @@ from server.moved import MEMORY, front_log
 from server.services.nodes import FOLDER, site_of_node
 from server.store import audit
 from server.store.runs import RunRow, RunStore
+from shared_model.errors import FedFundusError
 from shared_model.privacy_statement import site_labels
 
 EXCHANGED = ("round", "bytes_up", "bytes_down", "wire_up", "wire_down")
@@ -19,7 +20,8 @@ WAITS = "waits for sites"  # event of the audit log; refused: address -> why it 
 def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
     """One run in full: where it stands, who took part, what was not used, how good it is so far.
 
-    sites: with `privacy`, what the run promises the patients of each, null where it is no private run.
+    sites: with `privacy`, what the run promises the patients of each, null where it is no private run or where
+    its configuration cannot be read.
     exchanged: bytes of the last round whose validation is known. moved_bytes: of models and updates through the front
     since the run was launched, whichever run they were of.
     """
@@ -36,7 +38,7 @@ def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
     left_out = database.rows(
         "SELECT round, site, kind, reason, at FROM quarantine WHERE run = ? ORDER BY at", row.run
     )
-    labels = site_labels(store.config(row.run), [site["site"] for site in sites])
+    labels = _privacy_labels(store, row.run, [site["site"] for site in sites])
     return {
         **asdict(row),
         "sites": [{**site, "privacy": labels.get(site["site"])} for site in sites],
@@ -49,6 +51,14 @@ def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
         "moved_bytes": front_log(store.folder, launched, folder.path / MEMORY).moved(),
         "audit_head": audit.head(database),
     }
+
+
+def _privacy_labels(store: RunStore, run: str, sites: list[str]) -> dict[str, str]:
+    """By site; none where the configuration is gone, or of a release that this one cannot read: the rest is told."""
+    try:
+        return site_labels(store.config(run), sites)
+    except FedFundusError:
+        return {}
 
 
 def participation(store: RunStore, run: str) -> list[dict[str, Any]]:

@@ -146,15 +146,14 @@ class RunStore:
         return StoredRun(self._place(run), self.database, plan=self.row(run).plan_sha256)
 
     def config(self, run: str) -> Config:
-        """What the run was launched with. Raises CoordinatorError where the file was changed since."""
+        """What the run was launched with. Raises CoordinatorError where the file is missing, or was changed since."""
         row, path = self.row(run), self._place(run) / CONFIG
-        if hashlib.sha256(path.read_bytes()).hexdigest() != row.config_sha256:
-            raise CoordinatorError(
-                Code.NO_CONFIGURATION,
-                "the run's configuration is not the one that it was launched with",
-                where=str(path),
-                fix="put the file back from a backup; another configuration is another run",
-            )
+        try:
+            changed = hashlib.sha256(path.read_bytes()).hexdigest() != row.config_sha256
+        except OSError as error:
+            raise _no_configuration(path, f"cannot be read: {error.strerror}") from None
+        if changed:
+            raise _no_configuration(path, "is not the one that it was launched with")
         return from_toml(path)
 
     def set_state(self, run: str, state: State, *, code: str = "", reason: str = "") -> None:
@@ -194,6 +193,15 @@ class RunStore:
                 fix="use letters, digits, hyphens and underscores, beginning with a letter or digit",
             )
         return self.folder / RUNS / run
+
+
+def _no_configuration(path: Path, why: str) -> CoordinatorError:
+    return CoordinatorError(
+        Code.NO_CONFIGURATION,
+        f"the run's configuration {why}",
+        where=str(path),
+        fix="put the file back from a backup; another configuration is another run",
+    )
 
 
 def _seconds_since(when: str) -> float:

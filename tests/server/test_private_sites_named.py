@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,7 @@ def test_record_and_export_label_every_site(
     assert {site["site"]: site["epsilon"] for site in document["sites"]} == {"north": 7.5, "south": None}
     show_run(document)
     assert "south: not private" in capsys.readouterr().out
+    _lives_without_its_configuration(store)
     folder.save_weights("last", shared_tensors(small_objective("model.local=[]")))
     folder.save_json("standardisation.json", standardisation.to_dict())
     folder.save_json("statistics.json", {"patients": 24})
@@ -89,3 +91,23 @@ def test_record_and_export_label_every_site(
         assert said["sites"] == LABELS
         assert said["private"] is False
         assert "south trained without differential privacy" in said["why"]
+
+
+def _lives_without_its_configuration(store: RunStore) -> None:
+    """Altered, of a release with other keys, or gone: `status` tells the rest, and no site's privacy."""
+    path = store.folder / "runs" / "one" / "config.toml"
+    kept = path.read_bytes()
+    later = kept + b"\n[later]\nkey = 1\n"
+    for content, recorded in ((later, kept), (later, later), (None, kept)):
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+        with store.database.writing() as connection:
+            connection.execute("UPDATE runs SET config_sha256 = ?", (hashlib.sha256(recorded).hexdigest(),))
+        found = run_document(store, store.row("one"))
+        assert [site["privacy"] for site in found["sites"]] == [None, None]
+        assert [site["epsilon"] for site in found["sites"]] == [7.5, None]
+        show_run(found)
+    path.write_bytes(kept)
+    with store.database.writing() as connection:
+        connection.execute("UPDATE runs SET config_sha256 = ?", (hashlib.sha256(kept).hexdigest(),))

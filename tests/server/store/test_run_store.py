@@ -135,6 +135,17 @@ def test_a_changed_configuration_is_another_run(store: RunStore, config: Config,
         execute(store, run, sites())
 
 
+def test_a_missing_configuration_is_named_and_starts_nothing(
+    store: RunStore, config: Config, sites: Sites
+) -> None:
+    run = created(store, config)
+    path = store.folder / "runs" / run / "config.toml"
+    path.unlink()
+    with pytest.raises(CoordinatorError, match="C310 the run's configuration cannot be read") as error:
+        execute(store, run, sites())
+    assert error.value.where == str(path)
+
+
 @pytest.mark.parametrize("name", ["../up", "", "a b", ".hidden", "x" * 101, "r1"])
 def test_a_name_that_is_taken_or_none_is_refused(name: str, store: RunStore, config: Config) -> None:
     created(store, config)
