@@ -53,7 +53,7 @@ def run_federation(
     }
     roster = join(sites, terms.trunk, terms.tensors, **limits)
     if not (folder.path / PLAN_FILE).is_file():  # else its names are those of the kit, and one may come late
-        require_private_sites(config, roster.names.values())
+        require_private_sites(config, {*roster.names.values(), *folder.joined_before()})
     folder.joined(roster.names.values())
     standardisation = _standardisation(sites, roster, config, folder, limits, resume=resume)
     admission = Admission(sites, roster, terms, folder)

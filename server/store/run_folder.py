@@ -60,6 +60,10 @@ class RunFolder:
     def joined(self, sites: Collection[str]) -> None:
         """These sites joined at the beginning."""
 
+    def joined_before(self) -> set[str]:
+        """Sites that joined when the run was begun or resumed earlier, whether or not they are there now."""
+        return set()
+
     def took_part(self, number: int, site: str, fields: Mapping[str, Any]) -> None:
         """The update of a site was used. fields: what it said beside its tensors."""
 
