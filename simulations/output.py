@@ -52,31 +52,36 @@ def check_output(out: Path) -> None:
 WORK = "work"  # what a command that goes on where it stopped keeps below its --out
 
 
-@contextmanager
-def nothing_half_read(work: Path, *folders: Path) -> Iterator[None]:
-    """Make `folders` in `work`; where what is read into them cannot be read, those made here go again, and with them
-    `work` and the folder it lies in, as long as nothing else is kept there.
-    """
-    made = [folder for folder in folders if not folder.exists()]
-    for folder in folders:
-        with naming_disk_errors(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        yield
-    except FedFundusError:
-        for folder in made:
-            shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # not empty, or not ours
-            work.rmdir()
-            work.parent.rmdir()
-        raise
-
-
 def resumable_folder(out: Path) -> Path:
-    """`out`/work (mode 0700), where models are kept from one call to the next. RunError where `out` is taken."""
+    """`out`/work, where models are kept from one call to the next; `made` makes it. RunError where `out` is taken."""
     work = out / WORK
     if not work.is_dir():
         check_output(out)
-    with naming_disk_errors(work):
-        work.mkdir(mode=0o700, parents=True, exist_ok=True)
     return work
+
+
+def made(folder: Path) -> list[Path]:
+    """Make `folder` (mode 0700) where it is not there; what had to be made for it, innermost first."""
+    with naming_disk_errors(folder):
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return missing
+
+
+@contextmanager
+def nothing_half_read(work: Path, *folders: Path) -> Iterator[None]:
+    """Make `work` and `folders` in it; where what is read into them cannot be read, what had to be made goes again:
+    `folders` with all that they hold, the others as long as nothing else is kept there.
+    """
+    new: list[Path] = []
+    try:
+        for folder in (work, *folders):
+            new = made(folder) + new
+        yield
+    except FedFundusError:
+        for folder in new:
+            if folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # gone, or another's by now
+                folder.rmdir()
+        raise

@@ -29,6 +29,7 @@ from shared_model.model.build import WEIGHTS_FILE
 from shared_model.progress import RunProgress
 from shared_model.randomness import numpy_generator, torch_generator, torch_seed
 from shared_model.records import TASKS
+from simulations.output import made
 
 PICTURES, EPOCHS, BATCH = 4000, 8, 32
 LEARNING_RATE = 1e-3
@@ -85,6 +86,7 @@ def with_public_start(config: Config, folder: Path, progress: RunProgress) -> Co
     )
     place = folder / hashlib.sha256(wanted.encode()).hexdigest()[:12]
     if not (place / WEIGHTS_FILE).exists():
+        made(folder.parent)  # before the hours that it takes
         progress.say(f"a public start: {PICTURES:,} painted pictures, {EPOCHS} times")
         make_public_start(place, config, lambda n, m: progress.update("counting spots", n, m, unit="steps"))
     found = image.model_copy(
