@@ -31,6 +31,7 @@ from shared_model.metrics.predictions import Predictions, concatenate
 from shared_model.private_training import require_private_run
 from shared_model.progress import RunProgress
 from shared_model.version import PACKAGE_VERSION
+from simulations.engines import require_engine
 from simulations.evaluation_page import Shown, Temperatures, check_page, evaluation_page, write_page
 from simulations.judgement import all_passed, judgement
 from simulations.output import output_folder
@@ -66,6 +67,7 @@ class CrossValidation:
         """Federate once a fold; the document of metrics.json, whose figures pool the folds' test predictions."""
         started = time.perf_counter()
         require_private_run(self.config)
+        require_engine(self.config)
         check_page(self.report)
         evaluation = self.config.evaluation.model_copy(update={"comparison": False})
         self.config = self.config.model_copy(update={"evaluation": evaluation})

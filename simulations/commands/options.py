@@ -83,7 +83,9 @@ def experiment_config(
     )
     from client.training.machine import on_this_machine  # imports PyTorch, which takes its time
     from shared_model.private_training import require_private_run
+    from simulations.engines import require_engine
     from simulations.processes import processes_asked
 
     require_private_run(config)
+    require_engine(config)
     return on_this_machine(config, processes_asked(config))

@@ -18,11 +18,14 @@ from flwr.serverapp import Grid, ServerApp
 
 from shared_model.config import Config
 from shared_model.errors import RunError
+from simulations import prepare
 from simulations.engines import ray_cluster
 from simulations.engines.grid import InlineGrid, run_in
 from simulations.engines.ray_cluster import ADDRESS, cluster_address, connected
 from simulations.engines.ray_shares import Node, actors_here, share_of_a_site
 from simulations.engines.stoppable import StoppableServer
+from tests.simulations.conftest import Outcome
+from tests.simulations.test_run_mistakes import refused
 
 IN_TIME = 300.0  # seconds for a command that finds no cluster, on a machine that is busy
 SOON = 10.0
@@ -61,6 +64,27 @@ def test_a_cluster_that_does_not_answer_ends_the_command_with_one_message(
         in shown.stderr
     )
     assert "Traceback" not in shown.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["run", "crossvalidate", "audit", "privacy-curve", "tables", "transfer", "weighting", "exchange-study"],
+)
+def test_every_command_tells_it_before_a_photograph_is_read(
+    name: str,
+    command: Callable[..., Outcome],
+    synthetic: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(ADDRESS, f"127.0.0.1:{free_port()}")
+    monkeypatch.setattr(
+        prepare, "build_image_store", lambda *given, **more: pytest.fail("photographs were read")
+    )
+    sets = ["--set", "runtime.engine=ray", "--set", "runtime.threads=1"]
+    shown = command(name, "--data", synthetic, "--out", tmp_path / "out", "--preset", "tiny", *sets)
+    refused(shown, "no Ray cluster that this machine can join")
     assert list(tmp_path.iterdir()) == []
 
 
