@@ -6,7 +6,7 @@ own, HMAC-SHA256 under a key derived from the site's: only the site itself ever 
 could forge a code holds the site key and could forge a signature too, so a key pair would add nothing. A second
 file, the head, says how many lines there are and how the last one is coded: a ledger cut short no longer fits.
 It is written after the line, so a line that the head does not know yet is the one a crash interrupted: it
-counts. Both files put back together from an older copy are missed by what each run keeps of its last charge
+counts. Both files put back together from an older copy are missed by what the site keeps of its last charges
 (client.privacy.charged); all of it put back together takes a witness outside the site.
 """
 
@@ -61,7 +61,8 @@ class Ledger:
 
     key: the site's. limit_epsilon: what all charges together may come to, None for no limit. compose: how
     charges add up; an accountant may read the mechanisms from the entries' details. require: raises where what is
-    known elsewhere is not among the entries (client.privacy.charged).
+    known elsewhere is not among the entries, keep: is given each entry as soon as it is on disk, and nobody is told of
+    it before (client.privacy.charged).
 
     Every call reads the whole file and checks it, under a lock: two processes may charge at once.
     """
@@ -71,6 +72,7 @@ class Ledger:
     limit_epsilon: float | None = None
     compose: Callable[[Sequence[Entry]], Spent] = added_up
     require: Callable[[Sequence[Entry]], None] = lambda entries: None
+    keep: Callable[[Entry], None] = lambda entry: None
 
     def create(self) -> Ledger:
         """This ledger, begun empty: once in the life of a site. Raises LedgerError where there is one."""
@@ -147,6 +149,7 @@ class Ledger:
                 self._write_head(entries)
             self._append(file, entries, entry)
             self._write_head([*entries, entry])
+            self.keep(entry)
         return entry
 
     def spent(self) -> Spent:

@@ -15,10 +15,15 @@ FOUND = "findings.csv"
 EXCLUDED, PARTICIPATION, LEDGER = "excluded", "participation", "ledger"
 ANSWERS, WORKER, FEATURES = "answers", "worker", "features"
 PRIVATE = "private.json"  # in the worker's folder of a run that trains under differential privacy
-CHARGED = "charged.json"  # there, too: the last charge of the run
+CHARGED = "charged.json"  # there, too: the last charge of the run; in the state folder itself, of the site
 RUN_NAME = "plan.json"  # in the worker's folder of a run: which plan its name stands for
 APPROVALS = "approval"
 WEIGHTS, AUDIT = "weights", "audit"
+
+
+def private_name(run: str) -> str:
+    """Under which name a site keeps what it registered for a run's noise."""
+    return f"{WORKER}/{run}/{PRIVATE}"
 
 
 @dataclass(frozen=True)
@@ -134,10 +139,17 @@ CONTENTS: tuple[Content, ...] = (
     ),
     Content(
         "privacy ledger",
-        (LEDGER, f"{LEDGER}.*", f"{LEDGER}/**/*", f"{WORKER}/**/{CHARGED}"),
-        "how much of the privacy limit has been spent, and the last charge of each run",
+        (LEDGER, f"{LEDGER}.*", f"{LEDGER}/**/*"),
+        "how much of the privacy limit has been spent",
         False,
         kept="what was spent is spent, however long ago",
+    ),
+    Content(
+        "last charges",
+        (CHARGED, f"{WORKER}/**/{CHARGED}"),
+        "which line of the privacy ledger was the last, of the site and of each run",
+        False,
+        kept="without it a ledger put back from an older copy would forget what was spent since",
     ),
     Content(
         "approvals",

@@ -1,12 +1,13 @@
 """The site's privacy ledger, begun once: a missing one is only new where nothing can have been charged to it.
 
-Whatever is entered leaves a trace beside the ledger: a stored answer, a count that a run was told or a run that took
-part. A ledger that is missing beside one of these was lost, and stays an error. Who only looks begins nothing.
+Whatever is entered leaves a trace beside the ledger: the last charge, a stored answer, a count that a run was told or
+a run that took part. A ledger that is missing beside one of these was lost, and stays an error. Who only looks begins
+nothing.
 """
 
 from __future__ import annotations
 
-from client.privacy.charged import require_charges
+from client.privacy.charged import keep_charge, require_charges
 from client.privacy.composition import Composition
 from client.privacy.ledger import Entry, Ledger
 from client.site.config import SiteConfig
@@ -37,12 +38,13 @@ def _book(config: SiteConfig, state: SiteState) -> Ledger:
         policy.epsilon_limit or None,
         Composition(policy.delta_limit),
         lambda entries: require_charges(state, entries),
+        lambda entry: keep_charge(state, entry),
     )
 
 
 def _is_new(book: Ledger, state: SiteState) -> bool:
     """Whether there is no ledger and never was."""
-    traces = ("answers", "registered counts", "participation")
+    traces = ("last charges", "answers", "registered counts", "participation")
     # In this order: traces are left after the ledger is begun, so that a site in its first round does not look lost.
     traced = any(files(state.folder, named(trace)) for trace in traces)
     return not traced and not book.begun

@@ -7,7 +7,7 @@ life of the data, the operator's for one run, and what the run itself promised. 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -116,21 +116,12 @@ def allowed(
 
 
 class LedgerAccount:
-    """A site's account of one run, in its ledger. keep: is given each charge before anything is drawn for it, so that
-    a ledger put back from an older copy is missed.
-    """
+    """A site's account of one run, in its ledger."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        run: str,
-        limits: Limits,
-        keep: Callable[[Entry], None] = lambda entry: None,
-    ) -> None:
+    def __init__(self, ledger: Ledger, run: str, limits: Limits) -> None:
         self._ledger = ledger
         self._run = run
         self._limits = limits
-        self._keep = keep
 
     def charge(self, plan: Plan, number: int, steps: int) -> int:
         """As Account.charge. Raises BudgetExhausted where a limit leaves no step, LedgerError for a ledger that is
@@ -156,7 +147,6 @@ class LedgerAccount:
             return Charge(self._run, TRAINING, composed((alone,), delta), delta, detail)
 
         entry = self._ledger.charge_as(choose)
-        self._keep(entry)
         taken = int(entry.detail[STEPS])
         if taken < steps:
             log.warning(

@@ -172,6 +172,20 @@ def test_a_beginning_that_was_interrupted_is_begun_again_and_a_lost_ledger_is_no
         site.book.entries()
 
 
+def test_noisy_statistics_are_missed_when_an_older_ledger_is_put_back(private_site: MakeSite) -> None:
+    site = private_site("epsilon_limit = 4.0\nstatistics_epsilon = 1.0")
+    site.book.charge("run-0", "training", 0.0, 0.0, {"noise_multiplier": 2.0, "rate": 0.2, "steps": 1})
+    paths = [site.state.path(name) for name in ("ledger", "ledger.head")]
+    older = [path.read_bytes() for path in paths]
+    site.worker().statistics()
+    for path, content in zip(paths, older, strict=True):
+        path.write_bytes(content)
+    site.state.path("answers/statistics.json").unlink()  # or the answer alone would be given again
+    for use in (site.worker().statistics, site.worker().join, lambda: budget(site.config, site.state)):
+        with pytest.raises(LedgerError, match="lacks a charge that was made at this site"):
+            use()
+
+
 @pytest.mark.parametrize(
     ("asked", "rounds"),
     [((2, 0.0), "deleted"), ((1, 0.01), "kept")],
@@ -212,6 +226,16 @@ def test_what_a_run_keeps_of_its_last_charge_is_read_or_refused(private_site: Ma
         site.state.write("worker/run-1/charged.json", content)
         with pytest.raises(LedgerError, match="cannot be read"):
             site.worker().train(site.ask(2))
+
+
+def test_noise_that_was_registered_is_read_or_refused(private_site: MakeSite) -> None:
+    site = private_site()
+    site.worker().join()
+    for content in (b"{", b"[]", b"{}", b'{"of": "abc", "plan": {"patients": 5}}'):
+        site.state.write("worker/run-1/private.json", content)
+        with pytest.raises(DataError, match="cannot be read"):
+            site.worker().train(site.ask(1))
+    assert site.trained() == []
 
 
 def test_noise_stays_that_of_the_patients_who_were_registered(private_site: MakeSite) -> None:
