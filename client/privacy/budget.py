@@ -6,7 +6,7 @@ Everything is read from the ledger, which is checked first, so that no figure he
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +23,9 @@ from client.privacy.composition import (
     training_of,
 )
 from client.privacy.ledger import Entry
-from client.rights.participation import uses
+from client.rights.participation import Use, uses
 from client.site.config import SiteConfig
+from client.site.contents import private_name
 from client.site.ledger import charges
 from client.site.state import SiteState
 
@@ -56,7 +57,7 @@ def budget(config: SiteConfig, state: SiteState) -> dict[str, Any]:
         "left": {"epsilon": None if limit is None else max(0.0, limit - spent.epsilon)},
         "runs": [_run([e for e in charged if e.run == run], compose) for run in runs],
         "next": [_next(run, charged, config) for run in runs if run in private][-1:],
-        "without_privacy": _without(state),
+        "without_privacy": _without(state, private),
     }
 
 
@@ -68,9 +69,18 @@ def is_spent(document: Mapping[str, Any]) -> bool:
     return stopped or document["left"]["epsilon"] == 0
 
 
-def _without(state: SiteState) -> list[str]:
-    """The runs that trained on patients here without differential privacy, as it was recorded when they did."""
-    return sorted({use.run for use in uses(state) if not use.private})
+def _without(state: SiteState, charged: Collection[str]) -> list[str]:
+    """The runs that trained on patients here without differential privacy, as it was recorded when they did.
+
+    charged: the runs whose training was. Where nothing was recorded, they and those that registered noise were private.
+    """
+
+    def private(use: Use) -> bool:
+        if use.private is not None:
+            return use.private
+        return use.run in charged or state.path(private_name(use.run)).exists()
+
+    return sorted({use.run for use in uses(state) if not private(use)})
 
 
 def _run(own: Sequence[Entry], compose: Composition) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _PATIENCE = 300.0  # seconds that a round waits for a command of the operator
 @dataclass(frozen=True)
 class Use:
     """One stretch of a run over the same patients. when: its beginning, ISO 8601 in UTC. private: whether it trained
-    under differential privacy; False where that was not recorded.
+    under differential privacy; None where that was not recorded, as releases before this one did not.
     """
 
     run: str
@@ -30,7 +30,7 @@ class Use:
     first_round: int
     last_round: int
     when: str
-    private: bool = False
+    private: bool | None = None
 
 
 def record_participation(
@@ -89,7 +89,7 @@ def trained_patients(state: SiteState) -> frozenset[str]:
 
 def _stretches(state: SiteState) -> list[tuple[Use, frozenset[str]]]:
     found: list[tuple[Use, frozenset[str]]] = []
-    latest: dict[tuple[str, str, bool], int] = {}
+    latest: dict[tuple[str, str, bool | None], int] = {}
     for entry in _entries(state):
         key, number = _stretch_of(entry), entry["round"]
         if "patients" in entry:
@@ -102,8 +102,9 @@ def _stretches(state: SiteState) -> list[tuple[Use, frozenset[str]]]:
     return found
 
 
-def _stretch_of(entry: Mapping[str, Any]) -> tuple[str, str, bool]:
-    return entry["run"], entry["federation"], bool(entry.get("private", False))
+def _stretch_of(entry: Mapping[str, Any]) -> tuple[str, str, bool | None]:
+    private = entry.get("private")
+    return entry["run"], entry["federation"], None if private is None else bool(private)
 
 
 def _entries(state: SiteState) -> Iterator[dict[str, Any]]:

@@ -12,10 +12,12 @@ import hashlib
 import json
 
 from client.rights.participation import uses
-from client.site.contents import RUN_NAME, WORKER
+from client.site.contents import RUN_NAME, WORKER, private_name
 from client.site.state import SiteState
 from shared_model.config import Config
 from shared_model.errors import DataError
+
+_UNRECORDED = "an earlier plan, of which this site kept no record"
 
 
 def hold_to_its_plan(state: SiteState, run: str, federation: str, plan: Config) -> None:
@@ -27,11 +29,11 @@ def hold_to_its_plan(state: SiteState, run: str, federation: str, plan: Config) 
     name, own = f"{WORKER}/{run}/{RUN_NAME}", _described(federation, plan)
     kept = state.read(name)
     if kept is None:
-        if any(state.path(f"{WORKER}/{run}").glob("*.safetensors")):
-            raise _taken(run, "an earlier plan, of which this site kept no record")
+        if any(state.path(f"{WORKER}/{run}").glob("*.safetensors")) or state.path(private_name(run)).exists():
+            raise _taken(run, _UNRECORDED)
         for use in uses(state):
             if use.run == run and use.private != plan.privacy.enabled:
-                raise _taken(run, _another(use.private))
+                raise _taken(run, _UNRECORDED if use.private is None else _another(use.private))
         state.write(name, json.dumps(own).encode())
         return
     try:

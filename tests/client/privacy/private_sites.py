@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from client.privacy.ledger import Entry, Ledger
 from client.site.config import SiteConfig, load_site
+from client.site.contents import PARTICIPATION
 from client.site.ledger import ledger
 from client.site.state import SiteState
 from client.worker.site_worker import SiteWorker
@@ -17,6 +19,19 @@ from shared_model.exchange import Payload, shared_tensors
 from shared_model.losses import Objective
 from shared_model.model import build_model
 from shared_model.statistics import Standardisation
+
+
+def record_as_before(state: SiteState, run: str) -> None:
+    """Note a patient as releases did that did not record whether a run was private."""
+    entry = {
+        "run": run,
+        "federation": "north",
+        "round": 1,
+        "patients": ["a"],
+        "when": "2026-11-01T00:00:00+00:00",
+    }
+    with state.journal(PARTICIPATION, durable=True) as journal:
+        journal.append(json.dumps(entry).encode())
 
 
 @dataclass

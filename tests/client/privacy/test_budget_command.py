@@ -16,6 +16,7 @@ from client.privacy.dp.accountant import Steps, epsilon_of
 from client.privacy.dp.plan import Plan
 from client.privacy.errors import BudgetExhausted, LedgerError
 from client.rights.participation import record_participation
+from tests.client.privacy.private_sites import record_as_before
 
 MakeSite = Callable[..., Any]
 LIMIT = 4.0
@@ -123,3 +124,13 @@ def test_an_altered_ledger_is_an_error_and_no_figure(spent: Any) -> None:
     assert isinstance(shown.exception, LedgerError)
     assert shown.exception.exit_code == 2
     assert shown.stdout == ""
+
+
+def test_earlier_runs_that_were_private_are_not_named_as_without_privacy(private_site: MakeSite) -> None:
+    site = private_site()
+    LedgerAccount(site.book, "charged", Limits(None, None, 1e-5)).charge(PLAN, 1, 10)
+    site.book.charge("plain", "statistics", 0.5)  # which says nothing of how the run of that name trained
+    for run in ("charged", "registered", "plain"):
+        record_as_before(site.state, run)
+    site.state.write("worker/registered/private.json", b"{}")
+    assert json.loads(ran(site, "--json").stdout)["without_privacy"] == ["plain"]

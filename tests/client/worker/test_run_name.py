@@ -12,6 +12,7 @@ from client.site.state import SiteState
 from client.worker.run_name import hold_to_its_plan
 from shared_model.config import Config
 from shared_model.errors import DataError
+from tests.client.privacy.private_sites import record_as_before
 
 NAME = "worker/run-1/plan.json"
 
@@ -60,6 +61,27 @@ def test_what_is_kept_of_a_plan_that_was_not_recorded_is_nobodys(
     with pytest.raises(DataError, match="kept no record"):
         hold_to_its_plan(state, "run-1", "north", small_config())
     assert state.read(NAME) is None
+
+
+@pytest.mark.parametrize("override", [(), ("privacy.enabled=true",)], ids=["plain", "private"])
+def test_noise_that_was_registered_before_plans_were_recorded_is_nobodys(
+    override: tuple[str, ...], state: SiteState, small_config: Callable[..., Config]
+) -> None:
+    state.write("worker/run-1/registered.json", b"40")
+    state.write("worker/run-1/private.json", b'{"of": "abc", "plan": {"patients": 5}}')
+    with pytest.raises(DataError, match="kept no record"):
+        hold_to_its_plan(state, "run-1", "north", small_config(*override))
+    assert state.read(NAME) is None
+
+
+@pytest.mark.parametrize("override", [(), ("privacy.enabled=true",)], ids=["plain", "private"])
+def test_a_run_that_trained_before_it_was_recorded_how_gives_its_name_to_no_plan(
+    override: tuple[str, ...], state: SiteState, small_config: Callable[..., Config]
+) -> None:
+    record_as_before(state, "run-1")
+    with pytest.raises(DataError, match="kept no record"):
+        hold_to_its_plan(state, "run-1", "north", small_config(*override))
+    hold_to_its_plan(state, "run-2", "north", small_config(*override))
 
 
 @pytest.mark.parametrize("private", [True, False])
