@@ -53,7 +53,8 @@ def approve(
 ) -> bool:
     """Ask for everything that waits; whether nothing is left waiting. Nothing is half approved.
 
-    kit: of this site, whose authority is to be believed. file: a signed plan in place of those that came by themselves.
+    site: its name in site.toml, by which the worker decides whether it trains privately. kit: of this site, whose
+    authority is to be believed. file: a signed plan in place of those that came by themselves.
     """
     done = kit is None or _federation(approvals, operator, trusted_of_kit(kit, site))
     done &= _package(approvals, operator)
@@ -62,10 +63,10 @@ def approve(
     if file is not None:
         signed = read_signed(file)
         approvals.trusted.plan_of(signed, datetime.now(UTC))
-        return _plan(approvals, operator, approvals.propose(signed).signed) and done
+        return _plan(approvals, operator, approvals.propose(signed).signed, site) and done
     for sha256, kept in approvals.plans().items():
         if kept.waits or (kept.withdrawn and operator.names(sha256)):
-            done &= _plan(approvals, operator, kept.signed)
+            done &= _plan(approvals, operator, kept.signed, site)
     return done
 
 
@@ -131,12 +132,12 @@ def _package(approvals: Approvals, operator: Operator) -> bool:
     return True
 
 
-def _plan(approvals: Approvals, operator: Operator, signed: SignedPlan) -> bool:
+def _plan(approvals: Approvals, operator: Operator, signed: SignedPlan, site: str) -> bool:
     known = approvals.plan(signed.sha256)
     if known is not None and known.approved:
         return True
     plan = approvals.trusted.plan_of(signed, datetime.now(UTC))
-    for line in summary(plan, package_sha256(), approvals.trusted.site):
+    for line in summary(plan, package_sha256(), site):
         operator.show(line)
     if not operator.agrees(signed.sha256, "the run plan"):
         return False

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from deployed import plan_of
+from deployed import Site, plan_of, signed_by_kit, write_plan
 
 from client.approval.approve import summary
 from shared_model.config import Config
+from shared_model.config.at_site import config_at
+from tests.client.approval.conftest import PACKAGE, Run
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +34,15 @@ def test_the_screen_says_whether_this_site_trains_privately(shown: Callable[...,
     assert named.endswith("; recife too, and no other site")
     assert other.startswith("NONE AT THIS SITE: updates of paulista are not made private")
     assert "only santos, recife train privately" in other
+
+
+def test_after_a_rename_the_name_that_the_worker_goes_by_is_shown(
+    operator: Run, site: Site, kits: Path, small_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    site.trust()  # a kit of paulista
+    site.file.write_text(site.file.read_text().replace('"paulista"', '"moema"'))
+    plan = plan_of(small_config("privacy.enabled=true", "privacy.sites=paulista"))
+    file = write_plan(signed_by_kit(plan, kits / "coordinator"), tmp_path / "plan.json")
+    told = operator("approve", file, "--hash", PACKAGE)[1]
+    assert "NONE AT THIS SITE: updates of moema are not made private" in told
+    assert not config_at(plan.config, site.opened()[0].site.name).privacy.enabled  # as the worker decides
