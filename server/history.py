@@ -16,8 +16,8 @@ TOGETHER = "all sites"  # in place of a site's name, where only the sum of all w
 
 @dataclass(frozen=True)
 class Site:
-    """One site's part in a round. loss: None under secure aggregation, where nobody knows it. seconds: 0 where the site
-    does not tell them (private rounds, masked ones).
+    """One site's part in a round. loss: None where nobody knows it: under secure aggregation, and of private rounds,
+    which tell no losses. seconds: 0 where the site does not tell them (private rounds, masked ones).
     """
 
     examples: int
@@ -33,7 +33,7 @@ class Site:
         """From the fields of a site's answer to `train`, and the bytes of its messages."""
         return cls(
             fields["examples"],
-            fields["loss"],
+            fields["loss"] if fields["losses"] else None,
             fields["losses"],
             fields["loss_weights"],
             fields["seconds"],

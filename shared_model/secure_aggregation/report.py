@@ -69,8 +69,8 @@ def from_words(
 ) -> dict[str, Any]:
     """The sum of reports: `validation`, and of a round of training loss, losses, loss_weights, cut_off and weights.
 
-    weights: tensor to the sum of the weights that count for it. sites, total_weight: of those in the sum. Means are
-    weighted as the tensors are. Raises ReportProblem where it is no sum.
+    weights: tensor to the sum of the weights that count for it. loss: None where no site told any losses. sites,
+    total_weight: of those in the sum. Means are weighted as the tensors are. Raises ReportProblem where it is no sum.
     """
     names, numbers = list(tensors), iter(words.astype(np.uint64).view(np.int64).tolist())
     if words.size != length(len(names)) or next(numbers) != sites:
@@ -80,10 +80,10 @@ def from_words(
         found["cut_off"] = next(numbers)
         loss = next(numbers)
         found["weights"] = {name: next(numbers) for name in names}
-        found["loss"] = loss / SCALE / total_weight
         for what in ("losses", "loss_weights"):
             pairs = {name: (next(numbers), next(numbers)) for name in LOSS_NAMES}
             found[what] = {name: value / SCALE / known for name, (value, known) in pairs.items() if known}
+        found["loss"] = loss / SCALE / total_weight if found["losses"] else None
         if found["cut_off"] < 0 or not all(0 <= w <= total_weight for w in found["weights"].values()):
             raise ReportProblem("does not open to a sum of its sites")
     return found

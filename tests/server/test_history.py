@@ -47,7 +47,10 @@ def test_a_line_of_the_history_holds_the_contracts_keys() -> None:
     record = RoundRecord("federated", 2, 1e-3, seconds=3.0, bytes_up=7, bytes_down=9)
     record.sites["trained"] = Site.of(payload.fields, payload.nbytes, 11)
     record.validations["validated"] = answer(2, 1.0, 0)
+    private = {"loss": 0.0, "losses": {}, "loss_weights": {}, "seconds": 0.0}
+    record.sites["private"] = Site.of(payload.fields | private, payload.nbytes, 11)
     line = json.loads(json.dumps(record.to_dict(), allow_nan=False))
+    assert [line["sites"]["private"][key] for key in ("train_loss", "seconds")] == [None, None]
     assert set(line) == {
         "model", "round", "seconds", "learning_rate", "bytes_up", "bytes_down", "validation", "sites",
         "evaluation_bytes_up", "evaluation_bytes_down", "wire_up", "wire_down", "evaluation_wire_up",
