@@ -22,7 +22,15 @@ from shared_model.errors import FedFundusError
 from shared_model.exchange import FixedPointSum, Payload
 from shared_model.exchange.parameters import Arrays
 from shared_model.records import GRADES, TASKS
+from shared_model.secure_aggregation.field import scales
+from shared_model.secure_aggregation.report import nothing_validated
 
+SECURE = (
+    "secure_aggregation.enabled=true",
+    "federation.rounds=1",
+    "training.learning_rate=1e-4",
+    "training.warmup_rounds=0",
+)
 STEPS = ("keys", "shares", "train", "survivors", "unmask")
 SHAPES = {"a": (40, 5), "b": (7,), "weighting.c": (1,)}
 Alter = Callable[[str, str, Payload], Payload]
@@ -64,6 +72,7 @@ class SecureSites:
         self.rounds = {site: SimulatedRounds(root, site, config) for site in weights}
         self.learnt: Callable[[str, Arrays], Arrays] = lambda site, base: moved(base, self.number(site))
         self.untrained: dict[str, list[str]] = {}
+        self.tells: dict[str, tuple[str, ...]] = {}  # site -> tasks it has figures of, by default all
         self.lost: dict[str, str] = {}
         self.alter: Alter = lambda step, site, request: request
         self.answers: list[tuple[str, str, Payload]] = []  # step, site, what it answered
@@ -95,7 +104,7 @@ class SecureSites:
 
     def answer(self, step: str, site: str, request: Payload) -> Payload:
         if step not in ("train", "evaluate"):
-            return self.rounds[site].answer(request, self.weights[site])
+            return self.rounds[site].answer(request, self.weights[site], self.tells.get(site, TASKS))
         return self.rounds[site].rounds.masked(
             step, request, lambda: self.plain(step, site, request), lambda: dict(request.arrays)
         )
@@ -108,6 +117,11 @@ class SecureSites:
             "round": request.fields["round"],
             **report(self.number(site), self.weights[site]),
         }
+        confusion = fields["validation"]["confusion"]
+        for task in set(TASKS) - set(self.tells.get(site, TASKS)):
+            confusion[task] = nothing_validated()["confusion"][task]
+        if not self.tells.get(site, TASKS):
+            fields["validation"] = nothing_validated()
         if step == "evaluate":
             return Payload(fields=fields)
         idle = self.untrained.get(site, [])
@@ -128,3 +142,16 @@ class SecureSites:
         for site in sites:
             total.add(self.learnt(site, base), self.weights[site], self.untrained.get(site, []))
         return total.mean()
+
+
+def tolerance(found: SecureSites, base: Arrays, used: int) -> dict[str, float]:
+    """Half a unit a site, in the mean, and what fp32 takes."""
+    weight = sum(found.weights.values())
+    scale = scales(found.config, base, found.config.training.learning_rate, weight, len(found.weights))
+    left = sorted(found.weights.values())[:used]
+    return {name: used / 2 * 2.0 ** (one.shift - 36) / sum(left) + 2.0**-22 for name, one in scale.items()}
+
+
+def assert_mean(found: Arrays, expected: Arrays, within: dict[str, float]) -> None:
+    for name, array in expected.items():
+        assert np.abs(found[name].astype(np.float64) - array).max() <= within[name], name

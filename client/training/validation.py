@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -69,6 +70,16 @@ def validate(
             )
             result.confusion[task] += confusion_matrix(label.numpy(), logits[task].argmax(dim=1).numpy())
     return result
+
+
+def told_of(table: pd.DataFrame, minimum: int) -> tuple[str, ...]:
+    """The tasks whose validation figures a site with these canonical records has to tell.
+
+    At least `minimum` of the patients that validate have a label for them, and at least one has.
+    """
+    rows = table[table["split"] == "validation"]
+    patients = {task: rows.loc[rows[task].notna(), "patient_id"].nunique() for task in TASKS}
+    return tuple(task for task in TASKS if patients[task] >= max(minimum, 1))
 
 
 def _told(dataset: SiteDataset, rows: NDArray[np.int64], minimum: int) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 
 from client.training.machine import Machine, machine_of
 from shared_model.config import Config, LossConfig, ModelConfig
-from shared_model.exchange import local_tensors
+from shared_model.exchange import local_tensors, parameter_kinds
 from shared_model.exchange.parameters import Arrays
 from shared_model.losses import Objective
 from shared_model.model import Tokenizer, build_model, load_tokenizer
@@ -38,6 +38,12 @@ def training_machine(config: Config) -> Machine:
     if not config.privacy.enabled:
         return machine_of(config.runtime)
     return machine_of(config.runtime.model_copy(update={"device": "cpu", "precision": "fp32"}))
+
+
+def shared_shapes(objective: Objective) -> dict[str, tuple[int, ...]]:
+    """Of the tensors that travel."""
+    state, kinds = objective.state_dict(), parameter_kinds(objective)
+    return {name: tuple(state[name].shape) for name, kind in kinds.items() if kind == "shared"}
 
 
 @lru_cache(maxsize=1)

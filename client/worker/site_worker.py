@@ -32,7 +32,7 @@ from shared_model.config import Config
 from shared_model.config.at_site import config_at
 from shared_model.errors import DataError
 from shared_model.exchange import Payload
-from shared_model.records import GRADES, TASKS
+from shared_model.secure_aggregation.report import nothing_validated
 
 if TYPE_CHECKING:
     from client.privacy.dp.rounds import PrivateRounds
@@ -104,7 +104,7 @@ class SiteWorker:
         answer = worker.train(request)
         answer.fields.update(self._registered() | self._spent())
         if "evaluate" not in self._config.policy.calls and "validation" in answer.fields:
-            answer.fields["validation"] = _nothing_validated()
+            answer.fields["validation"] = nothing_validated()
         return answer
 
     def evaluate(self, request: Payload) -> Payload:
@@ -117,8 +117,9 @@ class SiteWorker:
         """One step of a secure round (client.privacy.secure_aggregation), under the policy of what is masked in it."""
         self._require("evaluate" if request.fields.get("question") == "evaluate" else "train")
         with self._state.lock("round", wait=_PATIENCE):
-            self._current()
-            return self._secure_rounds().answer(request, int(self._registered()["examples"]))
+            worker, allowed = self._current(), "evaluate" in self._config.policy.calls
+            weight, tells = int(self._registered()["examples"]), worker.tells if allowed else ()
+            return self._secure_rounds().answer(request, weight, tells)
 
     def _masked(self, question: str, request: Payload, answer: Callable[[Payload], Payload]) -> Payload:
         if not self._plan.secure_aggregation.enabled:
@@ -280,9 +281,3 @@ def _asked(run: str, question: str, split: str, model: str, request: Payload) ->
     alone = {"standardisation": request.fields["standardisation"]}
     digests = request_digest(model, request.fields), request_digest(model, alone)
     return Asked(run, question, split, *digests)
-
-
-def _nothing_validated() -> dict[str, Any]:
-    """What a site without validation patients says of them."""
-    none = [[0] * GRADES for _ in range(GRADES)]
-    return {"examples": 0, "loss_sum": 0.0, "confusion": dict.fromkeys(TASKS, none)}

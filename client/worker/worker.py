@@ -23,17 +23,16 @@ from client.statistics.answers import Answers
 from client.statistics.policy import Policy, require_enough_patients
 from client.statistics.site_answer import site_answer
 from client.training.loop import TrainingResult, train
-from client.training.validation import Validation, validate
+from client.training.validation import Validation, told_of, validate
 from client.vault import Vault
 from client.worker.exchange import SiteExchange, full_set_needed
 from client.worker.last_rounds import Asked, LastRounds
-from client.worker.resident import resident_model, training_machine
+from client.worker.resident import resident_model, shared_shapes, training_machine
 from shared_model.config import Config
 from shared_model.errors import ConfigError
 from shared_model.exchange import (
     Payload,
     fingerprint,
-    parameter_kinds,
     shared_tensors,
     trunk_fingerprint,
     write_tensors,
@@ -114,7 +113,7 @@ class Worker:
                 "site": self.site,
                 "version": PACKAGE_VERSION,
                 "trunk": trunk_fingerprint(objective),
-                "tensors": {name: list(shape) for name, shape in _shared_shapes(objective).items()},
+                "tensors": {name: list(shape) for name, shape in shared_shapes(objective).items()},
                 "examples": len(training),
             }
         )
@@ -187,6 +186,11 @@ class Worker:
     def examples(self) -> int:
         """Training records, as `join` tells them."""
         return int((self._table["split"] == "train").sum())
+
+    @property
+    def tells(self) -> tuple[str, ...]:
+        """Tasks of whose validation figures enough patients are there."""
+        return told_of(self._table, self._policy.minimum_cell)
 
     def predictions(self, request: Payload, split: str) -> tuple[Predictions, str] | Payload:
         """What a finished model says of one split of this site's records, and the fingerprint of its tensors.
@@ -274,7 +278,7 @@ class Worker:
 
     def _shapes(self, objective: Objective) -> dict[str, tuple[int, ...]]:
         """Of what travels; the same as long as the run lasts."""
-        self._shared = self._shared or _shared_shapes(objective)
+        self._shared = self._shared or shared_shapes(objective)
         return self._shared
 
     def _validate(self, objective: Objective, dataset: SiteDataset) -> Validation:
@@ -287,12 +291,3 @@ class Worker:
             training_machine(self.config),
             minimum=self._policy.minimum_cell,
         )
-
-
-def _shared_shapes(objective: Objective) -> dict[str, tuple[int, ...]]:
-    state = objective.state_dict()
-    return {
-        name: tuple(state[name].shape)
-        for name, kind in parameter_kinds(objective).items()
-        if kind == "shared"
-    }

@@ -104,10 +104,10 @@ class SecureCollecting(Collecting):
                 raise self._not_opened(str(error)) from None
             self._account(session, question)
             if not pending.validated:
-                away = "sites whose validation figures were summed before are away, or others are here"
-                own.folder.event("validation figures not opened", round=self.number, reason=away)
+                why = "too few sites have figures of the same tasks to tell, or those summed before are not all here"
+                own.folder.event("validation figures not opened", round=self.number, reason=why)
             if question == "train":
-                self._took_part(session, pending)
+                self._took_part(pending)
             return pending
 
     def _asked(self) -> list[str]:
@@ -176,7 +176,7 @@ class SecureCollecting(Collecting):
             raise OverflowError(f"the norm of the sites' mean passes {own.config.federation.norm_bound:g}")
         return summed
 
-    def _took_part(self, session: SecureSession, pending: Pending) -> None:
+    def _took_part(self, pending: Pending) -> None:
         own, cohort = self.collector, pending.cohort
         places = {name: address for address, name in own.roster.names.items()}
         for name in sorted(set(pending.total.sites) & places.keys()):
@@ -184,8 +184,7 @@ class SecureCollecting(Collecting):
             own.downlink.taken(address, self.number)
             own.standing.used(name)
             self._refused.pop(name, None)
-            up, down = session.bytes_up.get(name, 0), session.bytes_down.get(name, 0)
-            self.trained.sites[name] = Site(weight, None, {}, {}, 0.0, up, down)
+            self.trained.sites[name] = Site(weight, None, {}, {}, 0.0, self._up[name], self._down[name])
             package = own.roster.packages.get(address)
             said = {
                 key: value for key, value in pending.said[name].items() if key not in ("session", "question")
@@ -200,6 +199,8 @@ class SecureCollecting(Collecting):
                 self._absent(places[name], reason)
         up, down = sum(session.bytes_up.values()), sum(session.bytes_down.values())
         if question == "train":
+            self._up.update(session.bytes_up)
+            self._down.update(session.bytes_down)
             self.trained.bytes_up, self.trained.bytes_down = (
                 self.trained.bytes_up + up,
                 self.trained.bytes_down + down,

@@ -93,7 +93,7 @@ class SecureSession:
         cohort = Cohort.of(
             [one.advert for one in joined.values()],
             self.config.secure_aggregation.left(len(joined)),
-            *validating(joined.values()),
+            *validating(joined.values(), self.config.secure_aggregation.fewest),
         )
         self._require(KEYS, joined, max(FEWEST_SITES, cohort.threshold))
         places = {name: one.address for name, one in joined.items()}

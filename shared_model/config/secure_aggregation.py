@@ -30,6 +30,10 @@ class SecureAggregationConfig(Section):
         """Sites that must be left of so many that began a round."""
         return max(self.threshold, sites // 2 + 1)
 
+    def fewest(self, sites: int) -> int:
+        """Sites that anything is opened of at least, where so many were asked."""
+        return max(FEWEST_SITES, self.left(sites))
+
 
 def refusal(config: SecureAggregationConfig, federation: FederationConfig, engine: str) -> str | None:
     """Why this configuration cannot have secure aggregation, or None."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from shared_model.exchange.fixed_point import LARGEST_WEIGHT
 from shared_model.exchange.message_id import SIGNED
+from shared_model.records import TASKS
 
 # The steps of the question `secure_aggregation`, in its field `step`.
 KEYS, SHARES, SURVIVORS, UNMASK = "keys", "shares", "survivors", "unmask"
@@ -71,6 +72,7 @@ class Round:
 class Advert:
     """A site's keys for one round. scope: federation, run and plan as the site knows them. weight: of its numbers.
 
+    tells: the tasks, in the order of TASKS, of which it has validation figures to tell; none where it tells nothing.
     channel, mask: X25519 public keys, of the sealed shares and of the pairwise masks. confirm: an Ed25519 public key.
     signature: with the key of the site's certificate (PEM), over `statement`; both empty until they are put on.
     """
@@ -84,6 +86,7 @@ class Advert:
     confirm: bytes
     signature: bytes = b""
     certificate: str = ""
+    tells: tuple[str, ...] = ()
 
     def statement(self) -> bytes:
         """What is signed."""
@@ -106,6 +109,7 @@ class Advert:
             "round": self.round.to_field(),
             "site": self.site,
             "weight": self.weight,
+            "tells": list(self.tells),
             "channel": text(self.channel),
             "mask": text(self.mask),
             "confirm": text(self.confirm),
@@ -135,6 +139,9 @@ class Advert:
             raise SessionProblem("holds a weight that is none")
         channel, mask, confirm = (content(given.get(key), 32) for key in ("channel", "mask", "confirm"))
         signature = content(given.get("signature"))
+        tells = given.get("tells")
+        if not isinstance(tells, list) or tells != [task for task in TASKS if task in tells]:
+            raise SessionProblem("holds keys that do not say what their site tells")
         return cls(
             str(scope),
             Round.of(given.get("round")),
@@ -145,6 +152,7 @@ class Advert:
             confirm,
             signature,
             str(certificate),
+            tuple(tells),
         )
 
 
@@ -193,6 +201,17 @@ class Cohort:
     def weight(self) -> int:
         """Of all sites together."""
         return sum(advert.weight for advert in self.adverts.values())
+
+    def require_told(self) -> None:
+        """Raise SessionProblem unless all of `validating` say that they have figures to tell, of the same tasks.
+
+        A site that adds nothing to a sum leaves it to be the others' alone.
+        """
+        tells = {self.adverts[name].tells for name in self.validating}
+        if len(tells) > 1 or () in tells:
+            raise SessionProblem(
+                "asks for validation figures of sites without any, or with those of other tasks"
+            )
 
     def digest(self) -> bytes:
         """SHA-256."""

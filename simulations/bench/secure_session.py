@@ -31,6 +31,7 @@ from shared_model.exchange.coding import EXCHANGE
 from shared_model.exchange.parameters import Arrays
 from shared_model.exchange.update import pack_update
 from shared_model.memory import peak_bytes
+from shared_model.records import TASKS
 from shared_model.secure_aggregation.field import sizes
 from shared_model.secure_aggregation.report import length
 from simulations.bench.aggregation_run import drawn_model, report
@@ -54,7 +55,7 @@ class DrawnSites:
         """One answer a site."""
         for name, request in payloads.items():
             if question == "secure_aggregation":
-                yield name, self._rounds[name].answer(request, WEIGHT)
+                yield name, self._rounds[name].answer(request, WEIGHT, TASKS)
                 continue
             base = _base(request)
             started = time.perf_counter()

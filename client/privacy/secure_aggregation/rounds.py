@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from client.privacy.secure_aggregation.believed import Believed
 from client.privacy.secure_aggregation.masking import masked_report, masked_update
 from client.privacy.secure_aggregation.opened import OpenedRounds
@@ -22,6 +24,7 @@ from shared_model.exchange import CodecError, Coding, Payload, fingerprint
 from shared_model.exchange.coding import EXCHANGE, FULL_SET
 from shared_model.exchange.fixed_point import LARGEST_WEIGHT
 from shared_model.exchange.parameters import Arrays
+from shared_model.records import TASKS
 from shared_model.run_plan import PLAN
 from shared_model.secure_aggregation.keys import KeyProblem
 from shared_model.secure_aggregation.report import nothing_validated
@@ -65,9 +68,11 @@ class SecureRounds:
         self._believed = believed
         self._opened = opened
         self._one: UnderWay | None = None
+        self._untold: set[str] = set()  # tasks of which there turned out to be no validation figures
 
-    def answer(self, request: Payload, weight: int) -> Payload:
-        """The answer to one step of the protocol. weight: of this site's update, as it registered.
+    def answer(self, request: Payload, weight: int, tells: Sequence[str]) -> Payload:
+        """The answer to one step of the protocol. weight: of this site's update, as it registered. tells: tasks whose
+        validation figures the site has and may tell, in the order of TASKS.
 
         Raises RoundRefused, of which only `what` may leave.
         """
@@ -79,7 +84,7 @@ class SecureRounds:
         fields, step = request.fields, str(request.fields.get("step"))
         try:
             if step == KEYS:
-                return self._keys(fields, weight)
+                return self._keys(fields, weight, tells)
             if step not in steps:
                 raise SessionProblem("asks for a step that there is not")
             one, asked = self._under_way(fields), hashlib.sha256(request.fields_json().encode()).digest()
@@ -124,7 +129,11 @@ class SecureRounds:
 
     def _arrays(self, one: UnderWay, request: Payload, answer: Payload, base: Arrays) -> dict[str, Any]:
         assert one.cohort is not None
-        given = answer.fields if one.validates else answer.fields | {"validation": nothing_validated()}
+        given = answer.fields
+        if one.validates:
+            self._require_as_said(one, given["validation"])
+        else:
+            given = given | {"validation": nothing_validated()}
         masks, figures = one.masks(), one.figures_masks()
         if one.about.question == "evaluate":
             return {REPORT: to_wire(masked_report(given, one.advert.weight, masks, figures))}
@@ -133,6 +142,15 @@ class SecureRounds:
             self._config, base, answer.arrays, given, one.cohort, self._site, masks, figures
         )
         return {MASKED: to_wire(vector), REPORT: to_wire(report)}
+
+    def _require_as_said(self, one: UnderWay, validation: Fields) -> None:
+        """Raise RoundRefused where the figures are of other tasks than this site's keys say; from the next keys on they
+        say what is so. (Records may turn out to hold nothing that the model reads; a patient may have been excluded.)
+        """
+        told = {task for task in TASKS if np.any(validation["confusion"][task])}
+        if told != set(one.advert.tells):
+            self._untold = set(TASKS) - told
+            raise RoundRefused("its validation figures are of other tasks than it said when the round began")
 
     def _again(
         self, one: UnderWay, request: Payload, sealed: dict[str, bytes], base: Arrays | None
@@ -143,11 +161,15 @@ class SecureRounds:
             raise SessionProblem("asks for a masked answer again, and otherwise")
         return one.masked
 
-    def _keys(self, fields: Fields, weight: int) -> Payload:
+    def _keys(self, fields: Fields, weight: int, tells: Sequence[str]) -> Payload:
         about = Round.of(fields)
         self._opened.require_closed(about)
         if self._one is None or self._one.about != about:
-            self._one = UnderWay.begun(f"{self._scope} {fields.get(PLAN, '')}", about, self._site, weight)
+            scope, found = (
+                f"{self._scope} {fields.get(PLAN, '')}",
+                [t for t in tells if t not in self._untold],
+            )
+            self._one = UnderWay.begun(scope, about, self._site, weight, found)
         told = {ADVERT: self._one.advert.to_field(), VALIDATED: self._opened.validated()}
         return Payload(fields={"site": self._site, **told})
 
@@ -165,14 +187,14 @@ class SecureRounds:
         return {"shares": sealed, "digest": digest} | ({FIGURES: figures} if one.validates else {})
 
     def _require_validating(self, cohort: Cohort) -> None:
-        """Raise RoundRefused where so few sites, or others than before, are to be asked for validation figures."""
+        """Raise RoundRefused or SessionProblem where so few sites, others than before, or some without any are to be
+        asked for validation figures.
+        """
         asked = cohort.validating
-        if asked and len(asked) < self._fewest(asked):
+        cohort.require_told()
+        if asked and len(asked) < self._config.secure_aggregation.fewest(len(asked)):
             raise RoundRefused(f"validation figures of {len(asked)} sites alone are asked for")
         self._opened.require_validating(self._site, asked)
-
-    def _fewest(self, asked: Sequence[str]) -> int:
-        return max(FEWEST_SITES, self._config.secure_aggregation.left(len(asked)))
 
     def _require_cohort(self, cohort: Cohort, one: UnderWay) -> None:
         least = max(FEWEST_SITES, cohort.threshold)
@@ -234,7 +256,7 @@ class SecureRounds:
         if not one.validates:
             return []
         asked = one.cohort.validating
-        least = len(asked) if one.cohort.settled else self._fewest(asked)
+        least = len(asked) if one.cohort.settled else self._config.secure_aggregation.fewest(len(asked))
         return self._opened.openable(asked, one.survivors, least)
 
     def _require_left(self, count: int, one: UnderWay, what: str = "are left") -> None:

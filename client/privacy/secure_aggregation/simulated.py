@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -41,9 +42,9 @@ class SimulatedRounds:
         believed = CertifiedSites(lambda: self._identity.trusted)
         self.rounds = SecureRounds(site, config, f"{FEDERATION}/simulation", believed, OpenedRounds())
 
-    def answer(self, request: Payload, weight: int) -> Payload:
+    def answer(self, request: Payload, weight: int, tells: Sequence[str]) -> Payload:
         """As SecureRounds.answer, signed."""
-        answer = self.rounds.answer(request, weight)
+        answer = self.rounds.answer(request, weight, tells)
         return with_signature(answer, self._site, self._identity.key, self._identity.certificate)
 
 

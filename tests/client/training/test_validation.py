@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from client.data.dataset import SiteDataset
-from client.training.validation import validate
+from client.training.validation import told_of, validate
 from shared_model.losses import Objective
 
 MakeObjective = Callable[..., Objective]
@@ -75,6 +75,9 @@ def test_fewer_labelled_patients_than_the_minimum_are_answered_like_none(
     rows = np.flatnonzero(of.isin(graded[:patients]).to_numpy())
     assert len(rows) > patients
     found = validate(small_objective(), dataset, rows, 16, minimum=5)
+    validating = dataset.table.iloc[rows].assign(split="validation")
+    assert ("icdr" in told_of(validating, 5)) == told  # as the site's keys of a secure round say it
+    assert told_of(validating.assign(split="train"), 0) == ()
     assert bool(found.examples) == bool(found.loss_sum) == bool(found.confusion["icdr"].sum()) == told
     assert validate(small_objective(), dataset, rows, 16, minimum=patients).examples > 0
     assert validate(small_objective(), dataset, rows, 16).examples > 0  # no minimum, as simulations have it

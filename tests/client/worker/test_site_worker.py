@@ -21,6 +21,7 @@ from client.worker.site_worker import SiteWorker
 from server.evaluation import fit_points, fit_temperature, pool_figures
 from server.federation import run_federation
 from server.history import RoundRecord
+from server.secure_aggregation.session import new_round
 from server.sites import Question, SiteFailure
 from server.store import RunFolder
 from shared_model.config import Config
@@ -155,6 +156,15 @@ def test_statistics_are_those_that_describe_shows(hospital: Hospital) -> None:
     assert "stored answer" in again.text
 
 
+def test_what_is_said_of_every_round_names_what_holds_it_back(hospital: Hospital) -> None:
+    worker, state = hospital("paulista", policy="minimum_cell = 7")
+    with RunProgress(Console(stderr=True)) as progress:
+        shown = describe_site(worker._config, state, progress, "north", size=64).text
+    every_round = shown.split("Every round:")[1].split("Once a run")[0]
+    assert "mean training losses and seconds, but none of these three in a private run" in every_round
+    assert "fewer than minimum_cell (7) validation patients have a label, none of the three" in every_round
+
+
 def _excluded_in_training(worker: SiteWorker, state: SiteState) -> None:
     trained = set(worker._training_patients())
     exclude(state, next(str(p) for p in range(40) if state.patient(str(p)) in trained))
@@ -247,3 +257,22 @@ def test_a_site_that_does_not_evaluate_says_nothing_of_a_finished_model(hospital
     for question in (worker.temperature, worker.site_figures):
         with pytest.raises(DataError, match="does not allow the call 'evaluate'"):
             question(Payload())
+
+
+@pytest.mark.parametrize(
+    ("policy", "table", "tells"),
+    [
+        ("minimum_cell = 3", False, ["icdr", "sdrg"]),
+        ("minimum_cell = 3", True, ["icdr"]),
+        ("minimum_cell = 12", False, []),  # more than the patients that validate
+        ('minimum_cell = 3\ncalls = ["join", "statistics", "train"]', False, []),
+    ],
+)
+def test_its_keys_of_a_secure_round_say_of_which_tasks_it_has_figures_to_tell(
+    policy: str, table: bool, tells: list[str], hospital: Hospital, small_config: Callable[..., Config]
+) -> None:
+    worker, state = hospital("paulista", policy=policy, table=table)
+    plan = small_config("secure_aggregation.enabled=true", "federation.sites=0")
+    secure = SiteWorker(worker._config, state, plan, run="run-2", federation="north")
+    keys = secure.secure_aggregation(Payload(fields={"step": "keys", **new_round("train", 1).to_field()}))
+    assert keys.fields["advert"]["tells"] == tells

@@ -217,7 +217,10 @@ def test_no_content_of_an_advert_raises_anything_else(value: Any, key: str) -> N
 def test_an_advert_survives_the_way_and_its_signature_is_of_all_of_it() -> None:
     assert Advert.of(ADVERT.to_field()) == ADVERT
     assert ADVERT.signed(b"x", "y").statement() == ADVERT.statement()
-    for key, value in (("site", "other"), ("weight", 4), ("scope", "t")):
+    for key, value in (("site", "other"), ("weight", 4), ("scope", "t"), ("tells", ["icdr"])):
         assert Advert.of(ADVERT.to_field() | {key: value}).statement() != ADVERT.statement()
+    for tells in (["other"], ["sdrg", "icdr"], ["icdr", "icdr"], "icdr", None):
+        with pytest.raises(SessionProblem, match="do not say what their site tells"):
+            Advert.of(ADVERT.to_field() | {"tells": tells})
     with pytest.raises(SessionProblem):
         content("AAAA", 4)

@@ -105,6 +105,29 @@ def test_a_few_sites_are_not_asked_among_many(sites: SecureSites) -> None:
         evaluated(sites, 1, SITES, validating=[VICTIM, "site-02"])
 
 
+@pytest.mark.parametrize("tells", [(), ("icdr",)])
+def test_nor_with_sites_that_add_nothing_or_other_figures(tells: tuple[str, ...], sites: SecureSites) -> None:
+    """Their zeros would leave the sum, or that of one task, to the others alone."""
+    sites.tells = {"site-03": tells}
+    with pytest.raises(RoundRefused, match="sites without any, or with those of other tasks"):
+        evaluated(sites, 1, SITES)
+    honest = [site for site in SITES if site != "site-03"]
+    assert evaluated(sites, 2, SITES, validating=honest) == summed(honest)
+
+
+def test_no_figures_leave_of_other_tasks_than_a_sites_keys_say(sites: SecureSites) -> None:
+    """A patient was excluded between the steps, or a record holds nothing that the model reads."""
+    talk = Talk(sites).through("keys", "shares")
+    sites.tells = {VICTIM: ("icdr",)}
+    with pytest.raises(RoundRefused, match="are of other tasks than it said when the round began"):
+        sites.answer("train", VICTIM, talk.request(VICTIM))
+    again = Talk(sites)
+    sites.tells = {}
+    again.keys()
+    assert Advert.of(again.adverts[VICTIM]).tells == ("icdr",)  # as it turned out to be
+    assert Advert.of(again.adverts["site-00"]).tells == ("icdr", "sdrg")
+
+
 def test_who_is_told_other_lists_of_sites_opens_nothing(sites: SecureSites) -> None:
     talk = Talk(sites).through("keys")
     for site in SITES:
