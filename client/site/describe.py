@@ -20,13 +20,15 @@ from shared_model.version import PACKAGE_VERSION
 
 EVERY_ROUND = (
     "the change of the shared parameters (never the decoders or any other local part)",
-    "the round's number, the registered count of training photographs, mean training losses, loss weights, seconds",
-    "a fingerprint of whom that number rests on, which only this site can read, and the number of rows skipped (from "
-    "minimum_cell up); in a private run instead what the run has cost so far",
+    "the round's number, the registered count of training photographs, loss weights; names of tensors the site's "
+    "records cannot train, mean training losses and seconds, but none of these three in a private run",
+    "a fingerprint of whom that number rests on, which only this site can read; the number of rows skipped (from "
+    "minimum_cell up), in a private run instead how many steps were taken and what the run has cost so far",
     "in a run with secure aggregation the change and the figures leave masked: only their sum over sites can be read",
 )
 VALIDATED = (
-    "on validation photographs: how many, the summed loss, a confusion matrix for each of ICDR and SDRG"
+    "on validation photographs: how many, the summed loss, a confusion matrix for each of ICDR and SDRG; of a task for "
+    "which fewer than minimum_cell ({minimum}) validation patients have a label, none of the three"
 )
 FINISHED = (
     "on validation photographs: mean losses at a grid of temperatures, and histograms of its probabilities",
@@ -109,7 +111,8 @@ def _text(config: SiteConfig, join: dict[str, Any], told: Told | None, size: int
             "",
         ]
     if "train" in calls:
-        told_then = [*EVERY_ROUND, VALIDATED] if "evaluate" in calls else EVERY_ROUND
+        validated = VALIDATED.format(minimum=config.policy.minimum_cell)
+        told_then = [*EVERY_ROUND, validated] if "evaluate" in calls else EVERY_ROUND
         lines += ["Every round:", *(f"  - {item}" for item in told_then), ""]
     if "evaluate" in calls:
         lines += ["Once a run, of its finished model, counts of few patients merged or withheld:"]
