@@ -62,7 +62,7 @@ def _announced(kept: KeptFeatures, plan: Plan, missing: list[Entry], bounded_by:
     left = sum(entry.bytes for entry in missing)
     already = f", of which {in_words(total - left)} are there already" if left < total else ""
     listener.announce(f"{in_words(total)} for {plan.described}{already}")
-    room, chosen = kept.limit - kept.file.size, []
+    room, chosen = kept.limit - kept.file.size + kept.file.spare, []
     for entry in missing:
         if entry.bytes > room:
             break

@@ -14,7 +14,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,8 +83,18 @@ class FeatureFile:
 
     def entry_bytes(self, tokens: int, width: int) -> int:
         """Disk space of one array (tokens, width), its line in the journal included."""
-        sealed = OVERHEAD if self._vault is not None else 0
-        return 2 * tokens * width + 2 * sealed + _RECORD.size + 12
+        return 2 * tokens * width + (2 * OVERHEAD if self._vault is not None else 0) + _RECORD.size + 12
+
+    @property
+    def spare(self) -> int:
+        """Bytes behind the last array, which the next writes take before the file grows."""
+        return max(0, self.path.stat().st_size - self._end) if self.path.exists() else 0
+
+    def growth(self, tokens: int, width: int) -> int:
+        """What of `entry_bytes` is not in the files yet: less in a damaged entry's place and in `spare`."""
+        length = self._length(_Place(0, tokens, width, b""))
+        there = length if self._vacant.get(length) else min(length, self.spare)
+        return self.entry_bytes(tokens, width) - there
 
     def read(self, key: Key) -> Half | None:
         """A copy (tokens, width); None where it is not there or damaged, which is then forgotten."""
@@ -116,8 +126,7 @@ class FeatureFile:
                 self._begin_anew()
             yield True
         finally:
-            with suppress(OSError):
-                self._seen = self._standing()
+            self._seen = self._standing()
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -196,10 +205,7 @@ class FeatureFile:
 
     def _refresh(self) -> bool:
         """Read the journal if it is not as it was left here; whether it could be read."""
-        try:
-            known: Any = self._standing()
-        except OSError:
-            known = None
+        known = self._standing()
         if known is not None and known == self._seen:
             return True
         self._journal.close()
@@ -235,9 +241,12 @@ class FeatureFile:
         self._descriptor = descriptor
         self._places, self._map, self._vacant, self._end, self._usable = {}, None, {}, 0, True
 
-    def _standing(self) -> tuple[int, ...]:
+    def _standing(self) -> tuple[int, ...] | None:
         """Of the journal; its times too, since the file system gives a number that is free to the next file."""
-        found = self._index.stat()
+        try:
+            found = self._index.stat()
+        except OSError:
+            return None
         return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def _locked(self, wait: bool) -> int:

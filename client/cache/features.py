@@ -92,7 +92,7 @@ class KeptFeatures:
     def write(self, key: Key, half: Half) -> bool:
         """Keep one within `file.writing`; False where the other files of the folder have taken the room meanwhile."""
         with self.room.held(begun=self.file.size > 0) as left:
-            if self.file.entry_bytes(*half.shape) > left:
+            if self.file.growth(*half.shape) > left:
                 return False
             self.file.write(key, half)
         return True
@@ -104,7 +104,7 @@ class KeptFeatures:
             listener.warn(problem)
 
     def _fits(self, half: Half) -> bool:
-        return self.file.size + self.file.entry_bytes(*half.shape) <= self.limit
+        return self.file.size + self.file.growth(*half.shape) <= self.limit
 
     def _read(self, key: Key) -> Half | None:
         before = self.file.damaged

@@ -19,6 +19,7 @@ from client.cache.listener import heard_by
 from client.cache.room import Room
 from client.cache.trunk_cache import Reading, TrunkCache
 from client.data.images import ImageStore
+from client.vault import Vault
 from shared_model.model.image_encoder import ImageEncoder
 from tests.client.cache.conftest import DRAWS, Heard, image_name_of
 
@@ -121,3 +122,43 @@ def test_a_file_that_nobody_read_for_a_week_makes_room_for_another(
     )
     assert old not in names_in(folder)
     assert len(FeatureFile(folder, image_name_of(reading(DRAWS, seed=1)))) > 20
+
+
+@pytest.mark.parametrize("vault", [Vault(bytes(range(32))), None], ids=["sealed", "plain"])
+def test_what_an_exclusion_freed_is_taken_again_though_the_maximum_is_reached(
+    tmp_path: Path, vault: Vault | None
+) -> None:
+    maximum, long = 20_000, np.ones((50, 8), dtype=np.float16)
+    old, fresh = ({Key(bytes([first + n]) * 32): long for n in range(50)} for first in (0, 100))
+    file = FeatureFile(tmp_path, "image-ab", vault)
+    kept = KeptFeatures(file, maximum, Room(tmp_path, maximum))
+    kept.keep(old)
+    full, size = len(file), file.size
+    assert 0 < full < 50
+    assert file.spare == 0
+    last = list(old)[full - 3 : full]
+    assert file.keep_only([key.content for key in old if key not in last]) == 3
+    length = file.path.stat().st_size
+    for key, half in fresh.items():
+        assert kept.keep({key: half})
+    assert len(file) == full
+    assert (file.size, file.path.stat().st_size) == (size, length)
+    other = KeptFeatures(FeatureFile(tmp_path, "image-cd", vault), PLENTY, Room(tmp_path, maximum))
+    other.keep(keys(1))
+    assert size_of(tmp_path) <= maximum
+
+
+def test_a_build_after_an_exclusion_fills_what_it_freed(
+    reading: MakeReading, records: pd.DataFrame, images: ImageStore, tmp_path: Path
+) -> None:
+    folder = tmp_path / "features"
+    TrunkCache(folder).dataset(records, images, reading(DRAWS, "cache.text=false"))
+    whole, (name,) = size_of(folder), names_in(folder)
+    file = FeatureFile(folder, name)
+    everything = set(file._places)
+    gone = max(everything, key=lambda key: file._places[key].offset).content
+    file.keep_only({key.content for key in everything} - {gone})
+    limited = reading(DRAWS, "cache.text=false", f"cache.maximum_gb={whole / 1e9}")
+    TrunkCache(folder).dataset(records, images, limited)
+    assert set(FeatureFile(folder, name)._places) == everything
+    assert size_of(folder) == whole
