@@ -24,7 +24,7 @@ class FakeWorker:
         self.asked: list[str] = []
 
     def __getattr__(self, question: str) -> Any:
-        def answer(request: Payload | None = None, examples: Any = None) -> Payload:
+        def answer(request: Payload | None = None, *registered: Any) -> Payload:
             self.asked.append(question)
             if isinstance(self.outcome, BaseException):
                 raise self.outcome
