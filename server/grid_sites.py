@@ -71,21 +71,10 @@ class GridSites:
             while waiting:
                 astray.look(waiting)
                 late: list[str] = []
-                arrived = False
+                unanswered = len(waiting)
                 for reply in self._pull([*astray.probes, *waiting, *self._given_up], together=together):
-                    identity = reply.metadata.reply_to_message_id
-                    if identity in astray.probes:
-                        astray.answered(identity, lost=not reply.has_error())
-                    elif identity in self._given_up:
-                        late.append(self._given_up.pop(identity))
-                        yield Carried(late[-1], up=_size(reply))
-                    elif identity in waiting and self._probing and _cut_off(reply):
-                        astray.found(identity)
-                    elif identity in waiting:
-                        arrived = True
-                        address, answer = waiting.pop(identity), _answer(reply)
-                        yield Carried(address, up=_size(reply, answer))
-                        yield address, answer
+                    yield from self._take(reply, waiting, astray, late)
+                arrived = len(waiting) < unanswered
                 again = {identity: waiting.pop(identity) for identity in astray.lost(waiting)}
                 self._given_up |= again
                 yield from self._push(question, {a: payloads[a] for a in again.values()}, waiting)
@@ -98,6 +87,23 @@ class GridSites:
                     pause = min(LONGEST_PAUSE, pause * GROWTH)
         finally:
             self._given_up |= waiting
+
+    def _take(
+        self, reply: Message, waiting: dict[str, str], astray: Astray, late: list[str]
+    ) -> Iterator[tuple[str, Payload | SiteFailure] | Carried]:
+        """Tell a probe's reply, one that comes too `late`, the end of one that was lost, and an answer apart."""
+        identity = reply.metadata.reply_to_message_id
+        if identity in astray.probes:
+            astray.answered(identity, lost=not reply.has_error())
+        elif identity in self._given_up:
+            late.append(self._given_up.pop(identity))
+            yield Carried(late[-1], up=_size(reply))
+        elif identity in waiting and self._probing and _cut_off(reply):
+            astray.found(identity)
+        elif identity in waiting:
+            address, answer = waiting.pop(identity), _answer(reply)
+            yield Carried(address, up=_size(reply, answer))
+            yield address, answer
 
     def _probe(self, address: str) -> str | None:
         """Push a message that asks nothing; its id, None where the node has left."""
