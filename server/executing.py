@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from server.errors import Code, CoordinatorError, RunStopped
@@ -64,24 +65,31 @@ def execute(
                 fix="fedfundus-coordinator export gives its model",
             )
         store.set_state(run, "running")
-        try:
+        with _end_written_down(store, run):
             wait_for_sites(sites, folder, fewest_sites(config), config.federation.silence)
             roster = run_federation(sites, config, folder, on_round=on_round, resume=True, wire=wire)
             if not row.canary:
                 judge(sites, roster, config, folder)
-        except RunStopped as error:
-            store.set_state(run, "stopped", code=error.code.value, reason=error.what)
-            raise
-        except FedFundusError as error:
-            code = error.code.value if isinstance(error, CoordinatorError) else ""
-            store.set_state(run, "failed", code=code, reason=error.what)
-            raise
-        except BaseException as error:  # not ours: its text may hold anything
-            store.set_state(run, "failed", reason=f"ended by {type(error).__name__}")
-            raise
         if row.canary:
             _close_canary(store, run, folder)
         store.set_state(run, "finished")
+
+
+@contextmanager
+def _end_written_down(store: RunStore, run: str) -> Iterator[None]:
+    """Whatever ends the block ends the run, and is raised again."""
+    try:
+        yield
+    except RunStopped as error:
+        store.set_state(run, "stopped", code=error.code.value, reason=error.what)
+        raise
+    except FedFundusError as error:
+        code = error.code.value if isinstance(error, CoordinatorError) else ""
+        store.set_state(run, "failed", code=code, reason=error.what)
+        raise
+    except BaseException as error:  # not ours: its text may hold anything
+        store.set_state(run, "failed", reason=f"ended by {type(error).__name__}")
+        raise
 
 
 def _close_canary(store: RunStore, run: str, folder: StoredRun) -> None:

@@ -37,19 +37,14 @@ def run_federation(
     """Train one model over `sites`; weights, history, statistics and quarantine are left in `folder`.
 
     Returns the sites as they are known at the end.
-
     resume: go on after the last complete round that `folder` holds a checkpoint of, with the statistics of then. wire:
     what the transport has carried so far, None where nothing can tell.
     """
-    objective = Objective(build_model(config.model, seed=config.seed), config.losses)
-    initial, trunk = shared_tensors(objective), trunk_fingerprint(objective)
-    del objective  # the sites have their own
-    terms = Terms(trunk, {name: list(array.shape) for name, array in initial.items()})
-    federation = config.federation
+    initial, terms = _beginning(config)
     limits: dict[str, Any] = {
         "quorum": fewest_sites(config),
-        "grace": federation.grace,
-        "silence": federation.silence,
+        "grace": config.federation.grace,
+        "silence": config.federation.silence,
     }
     roster = join(sites, terms.trunk, terms.tensors, **limits)
     if not (folder.path / PLAN_FILE).is_file():  # else its names are those of the kit, and one may come late
@@ -75,6 +70,14 @@ def fewest_sites(config: Config) -> int:
     """Sites that must join, so that a round could ever have enough."""
     secure, minimum = config.secure_aggregation, config.federation.minimum
     return max(minimum, FEWEST_SITES, secure.threshold) if secure.enabled else minimum
+
+
+def _beginning(config: Config) -> tuple[Arrays, Terms]:
+    """The tensors that the first round begins from, and what a site must have in common with it; no model is kept."""
+    objective = Objective(build_model(config.model, seed=config.seed), config.losses)
+    initial = shared_tensors(objective)
+    shapes = {name: list(array.shape) for name, array in initial.items()}
+    return initial, Terms(trunk_fingerprint(objective), shapes)
 
 
 def _standardisation(
