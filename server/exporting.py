@@ -25,7 +25,7 @@ from server.kit import Kit
 from server.store import audit
 from server.store.database import now
 from server.store.report import run_document
-from server.store.runs import RunStore
+from server.store.runs import RunRow, RunStore
 from shared_model.artefact import save_artefact, weights_digest, write_json
 from shared_model.exchange import write_tensors
 from shared_model.losses import Objective
@@ -47,19 +47,7 @@ def export_model(store: RunStore, run: str, out: Path, *, weights: str, kit: Kit
     Raises CoordinatorError for a run that is not finished, or that was a canary.
     """
     row = store.row(run)
-    if row.state != "finished" or row.canary:
-        raise CoordinatorError(
-            Code.NOTHING_TO_EXPORT,
-            "a canary keeps no model"
-            if row.canary
-            else f"the run is {row.state} after {row.complete} rounds",
-            where=run,
-            fix="launch a run" if row.canary else "resume it; only a finished run has a model to hand out",
-        )
-    if out.exists():
-        raise CoordinatorError(
-            Code.NOTHING_TO_EXPORT, "the output folder exists", where=str(out), fix="name another with --out"
-        )
+    _require_exportable(row, out)
     config, folder = store.config(run), store.open(run)
     objective = Objective(build_model(config.model, seed=config.seed), config.losses)
     write_tensors(objective, folder.load_weights(weights))
@@ -91,6 +79,22 @@ def export_model(store: RunStore, run: str, out: Path, *, weights: str, kit: Kit
         connection.execute("INSERT INTO exports VALUES (?, ?, ?, ?)", (run, now(), weights, digest))
         audit.append(connection, run, "exported", {"weights": weights, "sha256": digest})
     return digest
+
+
+def _require_exportable(row: RunRow, out: Path) -> None:
+    if row.state != "finished" or row.canary:
+        raise CoordinatorError(
+            Code.NOTHING_TO_EXPORT,
+            "a canary keeps no model"
+            if row.canary
+            else f"the run is {row.state} after {row.complete} rounds",
+            where=row.run,
+            fix="launch a run" if row.canary else "resume it; only a finished run has a model to hand out",
+        )
+    if out.exists():
+        raise CoordinatorError(
+            Code.NOTHING_TO_EXPORT, "the output folder exists", where=str(out), fix="name another with --out"
+        )
 
 
 def _statement(store: RunStore, run: str, weights: str, digest: str) -> dict[str, Any]:

@@ -32,16 +32,7 @@ def show_run(document: Mapping[str, Any]) -> None:
     )
     if document["reason"]:
         console.print(escape(f"{document['code']} {document['reason']}".strip()))
-    table = _table("site", "rounds", "last", "photographs", "not used")
-    spoilt = Counter(line["site"] for line in document["not_used"])
-    for site in document["sites"]:
-        table.add_row(
-            *(escape(str(site[key])) for key in ("site", "rounds", "last", "examples")),
-            str(spoilt.pop(site["site"], 0)),
-        )
-    for name, count in sorted(spoilt.items()):
-        table.add_row(escape(name), "0", "", "", str(count))
-    console.print(table)
+    console.print(_sites(document))
     for site in document["sites"]:
         if site["privacy"]:
             console.print(escape(f"{site['site']}: {site['privacy']}"))
@@ -52,8 +43,7 @@ def show_run(document: Mapping[str, Any]) -> None:
     if moved := document["moved_bytes"]:
         console.print(f"models and updates through the front since the launch: {moved / 1e6:.1f} MB")
     if waiting := document["waits_for"]:
-        connected = f"{waiting['connected']} connected, {waiting['quorum']} needed"
-        console.print(f"waits for sites: {connected}")
+        console.print(f"waits for sites: {waiting['connected']} connected, {waiting['quorum']} needed")
         for site, why in waiting["refused"].items():
             console.print(escape(f"  {site}: {why}"))
     for line in document["suspended"]:
@@ -109,6 +99,20 @@ def show_taken_part(site: str, found: Sequence[Mapping[str, Any]]) -> None:
         kept = "canary, nothing kept" if row["canary"] else row["state"]
         table.add_row(row["run"], kept, rounds, str(row["examples"]), given)
     _console().print(table)
+
+
+def _sites(document: Mapping[str, Any]) -> Table:
+    """Who took part, and whose updates were not used, those of sites that never took part included."""
+    table = _table("site", "rounds", "last", "photographs", "not used")
+    spoilt = Counter(line["site"] for line in document["not_used"])
+    for site in document["sites"]:
+        table.add_row(
+            *(escape(str(site[key])) for key in ("site", "rounds", "last", "examples")),
+            str(spoilt.pop(site["site"], 0)),
+        )
+    for name, count in sorted(spoilt.items()):
+        table.add_row(escape(name), "0", "", "", str(count))
+    return table
 
 
 def _exchanged(row: Mapping[str, Any]) -> str:

@@ -88,8 +88,7 @@ def save_artefact(
     """
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    kinds = parameter_kinds(objective)
-    state = objective.state_dict()
+    kinds, state = parameter_kinds(objective), objective.state_dict()
     with naming_disk_errors(folder):
         temporary.mkdir(parents=True)
         kept = {name: read_tensors(state[name]) for name in state if kinds[name] != "local"}
@@ -103,19 +102,23 @@ def save_artefact(
                 write_json(temporary / name, {**known.to_dict(), OF_WEIGHTS: weights})
         if (statement := privacy_statement(config, sites)) is not None:
             write_json(temporary / PRIVACY, statement)
-        described = {
-            "package_version": PACKAGE_VERSION,
-            CONFIG_LINES: text.count("\n"),
-            "counts": count_parameters(objective),
-            "trunk_fingerprint": trunk_fingerprint(objective),
-            "encoders": objective.model.origin,
-            "kinds": kinds,
-        }
-        write_json(temporary / PARAMETERS, described)
+        write_json(temporary / PARAMETERS, _parameters(objective, text.count("\n")))
         tokenizer.backend.save_pretrained(temporary / TOKENIZER)
         objective.model.save_text_shape(temporary / TOKENIZER)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.replace(folder)
+
+
+def _parameters(objective: Objective, config_lines: int) -> dict[str, Any]:
+    """What parameters.json says."""
+    return {
+        "package_version": PACKAGE_VERSION,
+        CONFIG_LINES: config_lines,
+        "counts": count_parameters(objective),
+        "trunk_fingerprint": trunk_fingerprint(objective),
+        "encoders": objective.model.origin,
+        "kinds": parameter_kinds(objective),
+    }
 
 
 def load_artefact(folder: Path, pipeline: str) -> Artefact:
