@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from client.privacy.secure_aggregation.simulated import SimulatedRounds
 from server.downlink import Downlink
 from server.patience import Patience
@@ -31,7 +33,7 @@ from shared_model.exchange.coding import EXCHANGE
 from shared_model.exchange.parameters import Arrays
 from shared_model.exchange.update import pack_update
 from shared_model.memory import peak_bytes
-from shared_model.records import TASKS
+from shared_model.records import GRADES, TASKS
 from shared_model.secure_aggregation.field import sizes
 from shared_model.secure_aggregation.report import length
 from simulations.bench.aggregation_run import drawn_model, report
@@ -123,7 +125,10 @@ def _itself(base: Arrays) -> Arrays:
 
 def _trained(base: Arrays, request: Payload) -> Payload:
     coding = {EXCHANGE: request.fields[EXCHANGE]}
-    return Payload(_moved(base), {"round": request.fields["round"], **report(), **coding})
+    said = report()
+    right = np.eye(GRADES, dtype=int).tolist()  # so that figures are masked too
+    said["validation"] = {"examples": 2 * GRADES, "loss_sum": 1.0, "confusion": dict.fromkeys(TASKS, right)}
+    return Payload(_moved(base), {"round": request.fields["round"], **said, **coding})
 
 
 def _moved(base: Arrays) -> Arrays:
