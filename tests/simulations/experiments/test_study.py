@@ -80,10 +80,10 @@ def test_an_interruption_costs_the_model_under_way_and_no_other(
     with monkeypatch.context() as patch:
         original = worker_module.validate
 
-        def interrupted(*arguments: object) -> object:
+        def interrupted(*arguments: object, **named: object) -> object:
             if len(trained) == 4:
                 raise KeyboardInterrupt
-            return original(*arguments)
+            return original(*arguments, **named)
 
         patch.setattr(worker_module, "validate", interrupted)
         with pytest.raises(KeyboardInterrupt):
