@@ -65,7 +65,10 @@ def test_an_interrupted_bench_ends_what_its_benchmark_started(
     monkeypatch.setattr("subprocess.Popen.wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         list(run_benchmarks(["slow"], full=False, say=lambda line: None))
-    assert not _runs(int(noted.read_text()))
+    until = time.monotonic() + 30
+    while _runs(int(noted.read_text())):  # killed, but on a busy machine not at once gone
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_measurement_that_fails_says_its_last_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
