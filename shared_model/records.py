@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-GRADES = 5  # ICDR and SDRG both run from 0 to 4
-TASKS = ("icdr", "sdrg")
+from shared_model import grades
+
+GRADES, TASKS = grades.GRADES, grades.TASKS
+
 MODALITIES = ("image", "text", "structured")
 SPLITS = ("train", "validation", "test")
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from shared_model.exchange.fixed_point import LARGEST_WEIGHT
 from shared_model.exchange.message_id import SIGNED
-from shared_model.records import TASKS
+from shared_model.grades import TASKS
 
 # The steps of the question `secure_aggregation`, in its field `step`.
 KEYS, SHARES, SURVIVORS, UNMASK = "keys", "shares", "survivors", "unmask"
