@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from deployed import make_federation
 from client.approval.store import Approvals
 from client.approval.trusted import trusted_of_kit
 from client.audit.log import AuditLog
-from client.cli import main
 from client.services.services import services_of, without_network
 from client.site.config import load_site
 from client.site.opening import open_site
@@ -45,19 +43,6 @@ def site(tmp_path: Path, kits: Path) -> Path:
     (tmp_path / "data").mkdir()
     (tmp_path / "site.toml").write_text('[site]\nname = "moema"\n[data]\nfolder = "data"\n')
     return tmp_path
-
-
-@pytest.fixture
-def operator(site: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    def run(command: str, *given: object) -> tuple[int, str, str]:
-        line = ["fedfundus-site", command, *map(str, given), "--config", str(site / "site.toml")]
-        monkeypatch.setattr(sys, "argv", line)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capfd.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

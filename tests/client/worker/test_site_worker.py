@@ -264,7 +264,7 @@ def test_a_site_that_does_not_evaluate_says_nothing_of_a_finished_model(hospital
     [
         ("minimum_cell = 3", False, ["icdr", "sdrg"]),
         ("minimum_cell = 3", True, ["icdr"]),
-        ("minimum_cell = 12", False, []),  # more than the patients that validate
+        ("minimum_cell = 15", False, []),  # more than the patients that validate, fewer than those that train
         ('minimum_cell = 3\ncalls = ["join", "statistics", "train"]', False, []),
     ],
 )
