@@ -1,4 +1,4 @@
-"""The guides name commands and options that exist and files that are there, and each stays a page."""
+"""Every document names commands and options that exist and files that are there; a guide stays a page."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ PROGRAMS = {
     "fedfundus-simulate": simulations.cli.app,
 }
 MOST_WORDS = 1100  # a page in print, tables included
-CALL = re.compile(r"\b(fedfundus-(?:site|coordinator|provision|simulate))((?: [^\s`|#;&>)]+)*)")
+CALL = re.compile(r"\b(?<!sudo -u )(fedfundus-(?:site|coordinator|provision|simulate))((?: [^\s`|#;&>)]+)*)")
+DOCUMENTS = [*PAGES, ROOT / "README.md", *(ROOT / "docs").glob("[!R]*.md")]
+PARTS = ("shared_model", "client", "server", "simulations", "deploy")
 named = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+every_document = pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.stem)
 
 
 def texts(page: Path) -> list[str]:
@@ -58,13 +61,13 @@ def wrong(call: str) -> str:
     return f"{call}: no option {sorted(given - known)[0]}" if given - known else ""
 
 
-@named
+@every_document
 def test_every_command_and_option_that_a_page_names_exists(page: Path) -> None:
     calls = [found[0] for text in texts(page) for found in CALL.finditer(text)]
     assert [problem for call in calls if (problem := wrong(call))] == []
 
 
-@named
+@every_document
 def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
         if "://" in target:
@@ -90,3 +93,12 @@ def test_the_index_leads_to_every_guide_and_document() -> None:
     for page in [*GUIDES, *(ROOT / "docs").glob("*.md")]:
         if page.name != "README.md":
             assert f"({page.relative_to(ROOT / 'docs')})" in index, page.name
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_map_of_the_folders_names_every_folder(part: str) -> None:
+    (line,) = re.findall(
+        rf"^\| `{part}/` .*$", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    folders = {file.parent.name for file in (ROOT / part).glob("*/__init__.py")}
+    assert [name for name in sorted(folders) if f"`{name}/`" not in line] == []
