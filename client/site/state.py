@@ -15,11 +15,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from client.site.contents import LOCK, SALT, Content, present
-from client.site.lock import SiteLock
+from client.site.lock import SiteBusy, SiteLock
 from client.site.pseudonyms import SALT_BYTES, Pseudonyms
 from client.vault import Journal, Vault, is_sealed
 from client.vault.key import create_key, load_key
-from shared_model.errors import DataError, RunError
+from shared_model.errors import DataError
 from shared_model.files import naming_disk_errors, write_bytes
 
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\Z", re.ASCII)
@@ -163,7 +163,7 @@ def _make_once(lock: SiteLock, path: Path, make: Callable[[], None]) -> None:
             with lock.hold("first use"):
                 if not path.exists():
                     make()
-        except RunError:
+        except SiteBusy:
             if time.monotonic() > waited_until:
                 raise
             time.sleep(0.05)

@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from simulations.synthesis.dataset import PHOTOGRAPHS, TABLE, synthesize
 
+pytestmark = pytest.mark.slow  # two data sets are drawn whole
 PATIENTS = 600
 LIMIT = 0.15
 
@@ -48,7 +49,7 @@ def lesions(file: Path) -> list[float]:
     return [float(count) for count in counts]
 
 
-@pytest.fixture(scope="module", params=[0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[0, 1])
 def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Drawn:
     folder = tmp_path_factory.mktemp("synthesis") / "data"
     synthesize(folder, patients=PATIENTS, seed=request.param)

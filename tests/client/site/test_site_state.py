@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -256,3 +257,11 @@ def test_a_lock_ends_with_its_process_even_if_a_helper_it_forked_lives_on(tmp_pa
                 pass
         finally:
             os.kill(helper, 9)
+
+
+def test_a_key_that_cannot_be_written_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it was waited for"))
+    with pytest.raises(RunError, match="could not be written"):
+        SiteState.open(tmp_path / "state", Path("/proc/nowhere/site.key"))

@@ -115,6 +115,7 @@ def test_size_and_speed_of_each_model_are_a_row(
     assert values[0][0] > values[2][0]  # fusion has more parameters than the photograph's encoder alone
 
 
+@pytest.mark.slow
 def test_size_and_speed_are_measured_in_a_process_of_its_own() -> None:
     config = load_config("tiny", variant="vision", overrides=["model.image.size=64", "model.image.depth=1"])
     found = efficiency.measured(config)
