@@ -145,9 +145,8 @@ class Rehearsal:
 
     def stop(self) -> None:
         """Stop every process, sites first."""
-        for site in self.plan.sites:
-            if (self.home(site) / "site.toml").exists():
-                self.site(site, "stop")
+        begun = [(site, "stop") for site in self.plan.sites if (self.home(site) / "site.toml").exists()]
+        self._at_once(self.site, begun)
         self.coordinator("shutdown")
 
     # One process.
@@ -284,7 +283,7 @@ class Rehearsal:
                 continue
         return found
 
-    def _at_once(self, job: Callable[..., None], arguments: Iterable[tuple[object, ...]]) -> None:
+    def _at_once(self, job: Callable[..., object], arguments: Iterable[tuple[object, ...]]) -> None:
         """For several machines at a time: waiting for one is no reason to let the others wait."""
         with ThreadPoolExecutor(4) as threads:
             jobs = [threads.submit(job, *given) for given in arguments]
