@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn import config_context
+from sklearn.metrics import auc, roc_curve
 
 from client.data.images import ImageStore
 from shared_model.config import Config
@@ -163,14 +164,16 @@ def figures(scores: NDArray[np.float64], member: NDArray[np.bool_]) -> dict[str,
     ]
     chance = mannwhitneyu(scores[inside], scores[outside], alternative="greater").pvalue
     found: dict[str, Any] = {"members": len(inside), "others": len(outside), "chance": float(chance)}
-    for name, measure in (("auroc", roc_auc_score), ("tpr", true_positive_rate)):
-        resampled = [measure(member[draw], scores[draw]) for draw in draws]
-        low, high = np.quantile(resampled, [0.025, 0.975])
-        found[name] = {"value": float(measure(member, scores)), "low": float(low), "high": float(high)}
+    measured = rates(member, scores)
+    with config_context(assume_finite=True, skip_parameter_validation=True):  # checked once, just before
+        resampled = [rates(member[draw], scores[draw]) for draw in draws]
+    for name, value, values in zip(("auroc", "tpr"), measured, zip(*resampled, strict=True), strict=True):
+        low, high = np.quantile(values, [0.025, 0.975])
+        found[name] = {"value": value, "low": float(low), "high": float(high)}
     return found
 
 
-def true_positive_rate(member: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    """Share of members above the threshold that at most 1 % of the others pass."""
+def rates(member: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[float, float]:
+    """AUROC, and the share of members above the threshold that at most 1 % of the others pass."""
     false, true, _ = roc_curve(member, scores, drop_intermediate=False)
-    return float(true[false <= FALSE_POSITIVES].max())
+    return float(auc(false, true)), float(true[false <= FALSE_POSITIVES].max())

@@ -75,7 +75,7 @@ def test_a_mistake_is_one_message(
 def test_every_attack_runs_and_finds_what_is_not_protected(command: Command, tmp_path: Path) -> None:
     data, out = tmp_path / "data", tmp_path / "audit"
     synthesize(data, patients=60, test_patients=60, seed=4, processes=1)
-    steps = ("--set", "training.local_steps=12", "--rounds", 12)
+    steps = ("--set", "training.local_steps=12", "--rounds", 8)
     found = command("audit", "--data", data, "--out", out, "--quick", "--epsilons", 1, *SET, *steps)
     assert found.code in (0, 1), found.err
     document = json.loads((out / "audit.json").read_text())

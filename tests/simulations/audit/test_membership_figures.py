@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simulations.audit.membership import figures, split, true_positive_rate
+from simulations.audit.membership import figures, rates, split
 
 
 def test_perfect_scores_and_chance() -> None:
@@ -23,7 +23,7 @@ def test_perfect_scores_and_chance() -> None:
 def test_the_rate_is_taken_where_one_in_a_hundred_is_a_false_alarm() -> None:
     member = np.repeat([True, False], [100, 100])
     scores = np.concatenate([np.full(30, 5.0), np.full(70, 0.0), [6.0], np.full(99, 1.0)])
-    assert true_positive_rate(member, scores) == pytest.approx(0.30)
+    assert rates(member, scores)[1] == pytest.approx(0.30)
 
 
 def test_members_others_and_the_attackers_own_are_different_patients() -> None:
