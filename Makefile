@@ -32,8 +32,8 @@ demo-seeds: $(READY)
 federation: $(READY)
 	$(BIN)/python -m deploy.rehearsal
 
-# A file's tests stay in one process, since they share what they prepared. Of the slow ones two files run beside each
-# other, however many cores there are: a full-size model takes 8 GB, and the faults mostly wait.
+# A file's tests stay in one process, since they share what they prepared. Of the slow ones three files run beside each
+# other, however many cores there are: a full-size model takes 8 GB, and most of the others mostly wait.
 PARALLEL := -n auto --dist loadfile
 
 test: $(READY)
@@ -41,7 +41,7 @@ test: $(READY)
 
 test-all: $(READY)
 	$(BIN)/python -m pytest -m "not slow" $(PARALLEL)
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 3 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .
