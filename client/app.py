@@ -84,7 +84,7 @@ def _secure_step(worker: Worker, request: Payload) -> Payload:
     secure = simulated_rounds(worker)
     if secure is None:
         raise RunError("this run has no secure aggregation", fix="set secure_aggregation.enabled")
-    return secure.answer(request, worker.examples, worker.tells)
+    return secure.answer(request, worker.examples, worker.tells, worker.trains)
 
 
 def _answer(message: Message, context: Context, question: Callable[[Worker, Payload], Payload]) -> Message:

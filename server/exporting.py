@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from server.errors import Code, CoordinatorError
 from server.evaluation.asking import calibration_of, judged
 from server.kit import Kit
+from server.schedule import best_of
 from server.store import audit
 from server.store.database import now
 from server.store.report import run_document
@@ -44,10 +46,12 @@ _LIMITS = (
 def export_model(store: RunStore, run: str, out: Path, *, weights: str, kit: Kit | None) -> str:
     """Write the model folder `out`, whole or not at all; the SHA-256 of its weights. weights: last or best.
 
-    Raises CoordinatorError for a run that is not finished, or that was a canary.
+    Raises CoordinatorError for a run that is not finished, that was a canary, or whose best model is untrained.
     """
     row = store.row(run)
     _require_exportable(row, out)
+    if weights == "best":
+        _require_trained(store, run)
     config, folder = store.config(run), store.open(run)
     objective = Objective(build_model(config.model, seed=config.seed), config.losses)
     write_tensors(objective, folder.load_weights(weights))
@@ -97,15 +101,30 @@ def _require_exportable(row: RunRow, out: Path) -> None:
         )
 
 
+def _best(history: Sequence[Mapping[str, Any]]) -> int:
+    return best_of([line["validation"]["loss"] for line in history])
+
+
+def _require_trained(store: RunStore, run: str) -> None:
+    """Raise where the best model is the one that the run began with."""
+    history = store.open(run).history()
+    if _best(history) == 0 and len(history) > 1:
+        raise CoordinatorError(
+            Code.NOTHING_TO_EXPORT,
+            "no round has better validation figures than the start: the best model is untrained",
+            where=run,
+            fix="export --weights last, after looking at the run's history",
+        )
+
+
 def _statement(store: RunStore, run: str, weights: str, digest: str) -> dict[str, Any]:
     document, history = run_document(store, store.row(run)), store.open(run).history()
     kept = ("run", "federation", "created", "rounds", "complete", "config_sha256", "plan_sha256", "version")
-    losses = [line["validation"]["loss"] for line in history]
-    best = min((loss for loss in losses if loss is not None), default=None)
-    of = history[losses.index(best)] if weights == "best" and best is not None else history[-1]
+    of = history[_best(history) if weights == "best" else -1]
     return {
         **{name: document[name] for name in kept},
         "weights": weights,
+        "weights_round": of["round"],
         "weights_sha256": digest,
         "sites": document["sites"],
         "not_used": document["not_used"],

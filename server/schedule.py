@@ -6,13 +6,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shared_model.config import TrainingConfig
 
 RELATIVE_GAIN = 1e-4  # PyTorch's default threshold of ReduceLROnPlateau
+
+
+def best_of(losses: Sequence[float | None]) -> int:
+    """Which of these pooled validation losses, one a model, the kept best model has: the last that was a gain, or of
+    models without figures the last.
+    """
+    best, found = math.inf, len(losses) - 1
+    for number, loss in enumerate(losses):
+        if loss is not None and loss < best * (1 - RELATIVE_GAIN):
+            best, found = loss, number
+    return found
 
 
 @dataclass

@@ -21,6 +21,7 @@ from shared_model.config import Config
 from shared_model.errors import FedFundusError
 from shared_model.exchange import FixedPointSum, Payload
 from shared_model.exchange.parameters import Arrays
+from shared_model.model.parts import PARTS
 from shared_model.records import GRADES, TASKS
 from shared_model.secure_aggregation.field import scales
 from shared_model.secure_aggregation.report import nothing_validated
@@ -73,6 +74,7 @@ class SecureSites:
         self.learnt: Callable[[str, Arrays], Arrays] = lambda site, base: moved(base, self.number(site))
         self.untrained: dict[str, list[str]] = {}
         self.tells: dict[str, tuple[str, ...]] = {}  # site -> tasks it has figures of, by default all
+        self.trains: dict[str, tuple[str, ...]] = {}  # site -> parts of the model it trains, by default all
         self.lost: dict[str, str] = {}
         self.alter: Alter = lambda step, site, request: request
         self.answers: list[tuple[str, str, Payload]] = []  # step, site, what it answered
@@ -104,7 +106,8 @@ class SecureSites:
 
     def answer(self, step: str, site: str, request: Payload) -> Payload:
         if step not in ("train", "evaluate"):
-            return self.rounds[site].answer(request, self.weights[site], self.tells.get(site, TASKS))
+            tells, trains = self.tells.get(site, TASKS), self.trains.get(site, PARTS)
+            return self.rounds[site].answer(request, self.weights[site], tells, trains)
         return self.rounds[site].rounds.masked(
             step, request, lambda: self.plain(step, site, request), lambda: dict(request.arrays)
         )

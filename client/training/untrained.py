@@ -9,25 +9,37 @@ over those who trained it).
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from client.data.dataset import NO_NOTE, SiteDataset
 from shared_model.losses import Objective
 from shared_model.losses.grading import MISSING
-
-_TEXT = ("model.text_encoder.", "model.text_projection.", "model.modality_type.text", "model.text_decoder.")
-_STRUCTURED = ("model.structured_encoder.", "model.modality_type.structured")
+from shared_model.model.parts import PARTS, PREFIXES
+from shared_model.records import STRUCTURED, TASKS
 
 
 def untrained(objective: Objective, dataset: SiteDataset, rows: NDArray[np.int64]) -> frozenset[str]:
     """Names of the objective's trainable parameters on which no loss over these rows of the data set depends."""
     prefixes: list[str] = []
     if bool((dataset.note_group[rows] == NO_NOTE).all()):
-        prefixes += _TEXT
+        prefixes += PREFIXES["text"]
     if not bool(dataset.structured_present[rows].any()):
-        prefixes += _STRUCTURED
+        prefixes += PREFIXES["structured"]
     for task, labels in dataset.labels.items():
         if bool((labels[rows] == MISSING).all()):
-            prefixes.append(f"model.heads.{task}.")
+            prefixes += PREFIXES[task]
     trainable = (name for name, parameter in objective.named_parameters() if parameter.requires_grad)
     return frozenset(name for name in trainable if name.startswith(tuple(prefixes)))
+
+
+def trained_parts(table: pd.DataFrame, *, private: bool) -> tuple[str, ...]:
+    """The parts (shared_model.model.parts) that a site with these canonical records can train, in their order.
+
+    private: all of them, since private rounds do not tell who lacks what.
+    """
+    if private:
+        return PARTS
+    rows = table[table["split"] == "train"]
+    columns = {"text": ["note"], "structured": list(STRUCTURED), **{task: [task] for task in TASKS}}
+    return tuple(part for part in PREFIXES if bool(rows[columns[part]].notna().to_numpy().any()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from client.training.machine import PLAIN, Machine
 from shared_model.losses import Batch, Objective
 from shared_model.losses.grading import MISSING
 from shared_model.metrics.grading import confusion_matrix
-from shared_model.records import GRADES, TASKS
+from shared_model.records import GRADES, STRUCTURED, TASKS
 
 
 @dataclass
@@ -72,12 +73,16 @@ def validate(
     return result
 
 
-def told_of(table: pd.DataFrame, minimum: int) -> tuple[str, ...]:
-    """The tasks whose validation figures a site with these canonical records has to tell.
+def told_of(table: pd.DataFrame, minimum: int, inputs: Collection[str]) -> tuple[str, ...]:
+    """The tasks whose validation figures a site with these canonical records has to tell. inputs: what the model reads.
 
-    At least `minimum` of the patients that validate have a label for them, and at least one has.
+    At least `minimum` of the patients that validate, with a record of which the model reads anything, have a label for
+    them, and at least one has.
     """
     rows = table[table["split"] == "validation"]
+    if "image" not in inputs:
+        columns = [*(["note"] if "text" in inputs else []), *(STRUCTURED if "structured" in inputs else [])]
+        rows = rows[rows[columns].notna().any(axis=1)]
     patients = {task: rows.loc[rows[task].notna(), "patient_id"].nunique() for task in TASKS}
     return tuple(task for task in TASKS if patients[task] >= max(minimum, 1))
 

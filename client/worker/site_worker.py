@@ -119,7 +119,7 @@ class SiteWorker:
         with self._state.lock("round", wait=_PATIENCE):
             worker, allowed = self._current(), "evaluate" in self._config.policy.calls
             weight, tells = int(self._registered()["examples"]), worker.tells if allowed else ()
-            return self._secure_rounds().answer(request, weight, tells)
+            return self._secure_rounds().answer(request, weight, tells, worker.trains)
 
     def _masked(self, question: str, request: Payload, answer: Callable[[Payload], Payload]) -> Payload:
         if not self._plan.secure_aggregation.enabled:

@@ -23,6 +23,7 @@ from client.statistics.answers import Answers
 from client.statistics.policy import Policy, require_enough_patients
 from client.statistics.site_answer import site_answer
 from client.training.loop import TrainingResult, train
+from client.training.untrained import trained_parts
 from client.training.validation import Validation, told_of, validate
 from client.vault import Vault
 from client.worker.exchange import SiteExchange, full_set_needed
@@ -190,7 +191,12 @@ class Worker:
     @property
     def tells(self) -> tuple[str, ...]:
         """Tasks of whose validation figures enough patients are there."""
-        return told_of(self._table, self._policy.minimum_cell)
+        return told_of(self._table, self._policy.minimum_cell, self.config.model.inputs)
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """Parts of the model that it trains, as far as it tells."""
+        return trained_parts(self._table, private=self._private is not None)
 
     def predictions(self, request: Payload, split: str) -> tuple[Predictions, str] | Payload:
         """What a finished model says of one split of this site's records, and the fingerprint of its tensors.

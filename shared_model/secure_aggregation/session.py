@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from shared_model.exchange.fixed_point import LARGEST_WEIGHT
 from shared_model.exchange.message_id import SIGNED
 from shared_model.grades import TASKS
+from shared_model.model.parts import PARTS
 
 # The steps of the question `secure_aggregation`, in its field `step`.
 KEYS, SHARES, SURVIVORS, UNMASK = "keys", "shares", "survivors", "unmask"
@@ -73,6 +75,7 @@ class Advert:
     """A site's keys for one round. scope: federation, run and plan as the site knows them. weight: of its numbers.
 
     tells: the tasks, in the order of TASKS, of which it has validation figures to tell; none where it tells nothing.
+    trains: the parts of the model, in the order of PARTS, that it has records to train.
     channel, mask: X25519 public keys, of the sealed shares and of the pairwise masks. confirm: an Ed25519 public key.
     signature: with the key of the site's certificate (PEM), over `statement`; both empty until they are put on.
     """
@@ -87,6 +90,7 @@ class Advert:
     signature: bytes = b""
     certificate: str = ""
     tells: tuple[str, ...] = ()
+    trains: tuple[str, ...] = PARTS
 
     def statement(self) -> bytes:
         """What is signed."""
@@ -110,6 +114,7 @@ class Advert:
             "site": self.site,
             "weight": self.weight,
             "tells": list(self.tells),
+            "trains": list(self.trains),
             "channel": text(self.channel),
             "mask": text(self.mask),
             "confirm": text(self.confirm),
@@ -139,9 +144,11 @@ class Advert:
             raise SessionProblem("holds a weight that is none")
         channel, mask, confirm = (content(given.get(key), 32) for key in ("channel", "mask", "confirm"))
         signature = content(given.get("signature"))
-        tells = given.get("tells")
+        tells, trains = given.get("tells"), given.get("trains")
         if not isinstance(tells, list) or tells != [task for task in TASKS if task in tells]:
             raise SessionProblem("holds keys that do not say what their site tells")
+        if not isinstance(trains, list) or trains != [part for part in PARTS if part in trains]:
+            raise SessionProblem("holds keys that do not say what their site trains")
         return cls(
             str(scope),
             Round.of(given.get("round")),
@@ -153,6 +160,7 @@ class Advert:
             signature,
             str(certificate),
             tuple(tells),
+            tuple(trains),
         )
 
 
@@ -212,6 +220,12 @@ class Cohort:
             raise SessionProblem(
                 "asks for validation figures of sites without any, or with those of other tasks"
             )
+
+    def trained_by_one(self, names: Iterable[str] | None = None) -> set[str]:
+        """Parts that one of these sites alone trains (None: of all in the round): their sum would be its update."""
+        sites = self.adverts if names is None else names
+        counts = Counter(part for name in sites for part in self.adverts[name].trains)
+        return {part for part, count in counts.items() if count == 1}
 
     def digest(self) -> bytes:
         """SHA-256."""

@@ -92,7 +92,7 @@ class Witness:
             return self.statistics.get(address, worker).statistics()
         if question == "secure_aggregation":
             assert secure is not None
-            return secure.answer(payload, worker.examples, worker.tells)
+            return secure.answer(payload, worker.examples, worker.tells, worker.trains)
         ask = worker.train if question == "train" else worker.evaluate
         if question == "train":
             self._train(payload)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.schedule import Schedule
+from server.schedule import Schedule, best_of
 from shared_model.config import TrainingConfig
 
 LOSS = st.floats(0.1, 2.0)
@@ -75,3 +75,14 @@ def test_only_the_plateau_schedule_reduces() -> None:
         for _ in range(4):
             schedule.observe(1.0)
         assert schedule.learning_rate(5) == before
+
+
+@given(st.lists(LOSS | st.none() | st.sampled_from([0.5, 0.49996, 0.4999]), min_size=1, max_size=12))
+def test_the_best_model_of_a_history_is_the_one_that_a_run_keeps(losses: list[float | None]) -> None:
+    schedule, kept = Schedule(TrainingConfig(), rounds=100), -1
+    for number, loss in enumerate(losses):
+        before = schedule.best
+        schedule.observe(loss)
+        if schedule.best < before or (loss is None and math.isinf(before)):  # as server.rounds keeps it
+            kept = number
+    assert best_of(losses) == kept

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from client.privacy.secure_aggregation.refused import RoundRefused
 from shared_model.config import Config
 from shared_model.exchange.parameters import Arrays
+from shared_model.model.parts import part_of
 from shared_model.secure_aggregation.field import encoded, scales, sizes
 from shared_model.secure_aggregation.report import VALIDATION, ReportProblem, to_words
 from shared_model.secure_aggregation.session import Cohort
@@ -45,21 +46,37 @@ def masked_update(
     factor = _factor(config, base, trained)
     vector = np.zeros(sizes(base), dtype=WORDS[config.secure_aggregation.bits])
     start = cut_off = 0
+    fields, alone = _of_several(config, cohort, base, fields)
     for name in sorted(base):
-        difference = (trained[name].astype(np.float64) - base[name]) * factor
+        difference = (trained[name].astype(np.float64) - base[name]) * (0.0 if name in alone else factor)
         try:
             whole, beyond = encoded(difference, found[name], weight)
         except OverflowError:
             raise RoundRefused(f"its update of {name} is not finite") from None
         vector[start : start + whole.size] = whole.astype(vector.dtype)
         start, cut_off = start + whole.size, cut_off + beyond
-    if config.privacy.sites:  # private sites tell no losses, so that the sum would be of the few others
-        fields = fields | {"loss": 0.0, "losses": {}}
     try:
         report = to_words(fields, weight, sorted(base), cut_off)
     except ReportProblem as error:
         raise RoundRefused(f"its report cannot be masked ({error})") from None
     return _masked(vector, report, masks, figures)
+
+
+def _of_several(
+    config: Config, cohort: Cohort, base: Arrays, fields: dict[str, Any]
+) -> tuple[dict[str, Any], set[str]]:
+    """What of an answer is no one site's in the sum, and the tensors that are left out.
+
+    A part of the model that one site alone trains would be summed to that site's update, and a loss that few have to
+    theirs: no site adds to the one, and losses are told where all sites train the same parts.
+    """
+    parts = cohort.trained_by_one()
+    alone = {name for name in base if part_of(name) in parts}
+    found = fields | {"untrained": sorted({*fields.get("untrained", ()), *alone})}
+    # Private sites tell no losses, so that the sum would be of the few others.
+    if config.privacy.sites or len({advert.trains for advert in cohort.adverts.values()}) > 1:
+        found |= {"loss": 0.0, "losses": {}}
+    return found, alone
 
 
 def masked_report(

@@ -24,6 +24,7 @@ from shared_model.exchange import CodecError, Coding, Payload, fingerprint
 from shared_model.exchange.coding import EXCHANGE, FULL_SET
 from shared_model.exchange.fixed_point import LARGEST_WEIGHT
 from shared_model.exchange.parameters import Arrays
+from shared_model.model.parts import PARTS
 from shared_model.records import TASKS
 from shared_model.run_plan import PLAN
 from shared_model.secure_aggregation.keys import KeyProblem
@@ -70,9 +71,11 @@ class SecureRounds:
         self._one: UnderWay | None = None
         self._untold: set[str] = set()  # tasks of which there turned out to be no validation figures
 
-    def answer(self, request: Payload, weight: int, tells: Sequence[str]) -> Payload:
+    def answer(
+        self, request: Payload, weight: int, tells: Sequence[str], trains: Sequence[str] = PARTS
+    ) -> Payload:
         """The answer to one step of the protocol. weight: of this site's update, as it registered. tells: tasks whose
-        validation figures the site has and may tell, in the order of TASKS.
+        validation figures the site has and may tell, in the order of TASKS. trains: parts of the model it can train.
 
         Raises RoundRefused, of which only `what` may leave.
         """
@@ -84,7 +87,7 @@ class SecureRounds:
         fields, step = request.fields, str(request.fields.get("step"))
         try:
             if step == KEYS:
-                return self._keys(fields, weight, tells)
+                return self._keys(fields, weight, tells, trains)
             if step not in steps:
                 raise SessionProblem("asks for a step that there is not")
             one, asked = self._under_way(fields), hashlib.sha256(request.fields_json().encode()).digest()
@@ -161,15 +164,13 @@ class SecureRounds:
             raise SessionProblem("asks for a masked answer again, and otherwise")
         return one.masked
 
-    def _keys(self, fields: Fields, weight: int, tells: Sequence[str]) -> Payload:
+    def _keys(self, fields: Fields, weight: int, tells: Sequence[str], trains: Sequence[str]) -> Payload:
         about = Round.of(fields)
         self._opened.require_closed(about)
         if self._one is None or self._one.about != about:
-            scope, found = (
-                f"{self._scope} {fields.get(PLAN, '')}",
-                [t for t in tells if t not in self._untold],
-            )
-            self._one = UnderWay.begun(scope, about, self._site, weight, found)
+            scope = f"{self._scope} {fields.get(PLAN, '')}"
+            found = [task for task in tells if task not in self._untold]
+            self._one = UnderWay.begun(scope, about, self._site, weight, found, trains)
         told = {ADVERT: self._one.advert.to_field(), VALIDATED: self._opened.validated()}
         return Payload(fields={"site": self._site, **told})
 
@@ -233,6 +234,9 @@ class SecureRounds:
         if self._site not in survivors or not set(survivors) <= set(one.senders):
             raise SessionProblem("names survivors that are not those of the round")
         self._require_left(len(survivors), one)
+        assert one.cohort is not None
+        if alone := one.cohort.trained_by_one(survivors) - one.cohort.trained_by_one():
+            raise RoundRefused(f"one site alone is left that trains the part {min(alone)} of the model")
         one.survivors = survivors
         return {"signature": one.signature()}
 

@@ -61,13 +61,15 @@ class UnderWay:
     )  # step -> what was asked and answered
 
     @classmethod
-    def begun(cls, scope: str, about: Round, site: str, weight: int, tells: Iterable[str]) -> UnderWay:
+    def begun(
+        cls, scope: str, about: Round, site: str, weight: int, tells: Iterable[str], trains: Iterable[str]
+    ) -> UnderWay:
         """With keys of its own, from the operating system's randomness."""
         secret, channel, confirm = new_secret(), X25519PrivateKey.generate(), Ed25519PrivateKey.generate()
         mask = public_bytes(private_key(secret))
         signing = confirm.public_key().public_bytes_raw()
         keys = public_bytes(channel), mask, signing
-        advert = Advert(scope, about, site, weight, *keys, tells=tuple(tells))
+        advert = Advert(scope, about, site, weight, *keys, tells=tuple(tells), trains=tuple(trains))
         return cls(advert, channel, secret, confirm)
 
     @property

@@ -11,11 +11,12 @@ import pytest
 from client.data.dataset import SiteDataset
 from client.data.images import ImageStore
 from client.training.loop import TrainingResult, train
-from client.training.untrained import untrained
+from client.training.untrained import trained_parts, untrained
 from shared_model.config import Config
 from shared_model.exchange import local_tensors, shared_tensors
 from shared_model.losses import Objective
 from shared_model.model import Tokenizer
+from shared_model.model.parts import PARTS, part_of
 from shared_model.records import STRUCTURED
 from shared_model.statistics import Standardisation
 
@@ -110,3 +111,15 @@ def test_the_weights_of_losses_that_a_site_cannot_have_stay_put(
     moved = (alpha.detach() - 0.5 * (1 - 1e-3 * 0.01) ** 4).abs()
     assert moved[[3, 5]].min() > 1e-4
     assert moved[[0, 1, 2, 4]].max() < 1e-7
+
+
+@pytest.mark.parametrize("without", [(), ("note",), ("structured",), ("sdrg", "note")])
+def test_the_parts_that_a_site_says_it_trains_are_those_it_does_not_leave_alone(
+    without: tuple[str, ...], small_objective: MakeObjective, lacking: Lacking
+) -> None:
+    objective, dataset = small_objective(), lacking(*without)
+    said = trained_parts(dataset.table, private=False)
+    idle = untrained(objective, dataset, dataset.rows_of("train"))
+    trainable = [name for name, parameter in objective.named_parameters() if parameter.requires_grad]
+    assert idle == {name for name in trainable if (part := part_of(name)) is not None and part not in said}
+    assert trained_parts(dataset.table, private=True) == PARTS

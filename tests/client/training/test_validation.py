@@ -4,12 +4,14 @@ import copy
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from client.data.dataset import SiteDataset
 from client.training.validation import told_of, validate
 from shared_model.losses import Objective
+from shared_model.records import MODALITIES, STRUCTURED
 
 MakeObjective = Callable[..., Objective]
 
@@ -77,8 +79,10 @@ def test_fewer_labelled_patients_than_the_minimum_are_answered_like_none(
     assert len(rows) > patients
     found = validate(small_objective(), dataset, rows, 16, minimum=5)
     validating = dataset.table.iloc[rows].assign(split="validation")
-    assert ("icdr" in told_of(validating, 5)) == told  # as the site's keys of a secure round say it
-    assert told_of(validating.assign(split="train"), 0) == ()
+    assert (
+        "icdr" in told_of(validating, 5, MODALITIES)
+    ) == told  # as the site's keys of a secure round say it
+    assert told_of(validating.assign(split="train"), 0, MODALITIES) == ()
     assert bool(found.examples) == bool(found.loss_sum) == bool(found.confusion["icdr"].sum()) == told
     assert validate(small_objective(), dataset, rows, 16, minimum=patients).examples > 0
     assert validate(small_objective(), dataset, rows, 16).examples > 0  # no minimum, as simulations have it
@@ -98,3 +102,14 @@ def test_a_task_that_few_patients_have_a_label_for_is_in_no_figure(
     assert found.examples == found.confusion["icdr"].sum() > 0
     dataset.labels["sdrg"][:] = -1
     assert found.loss_sum == validate(objective, dataset, rows, 16).loss_sum
+
+
+def test_a_patient_of_whom_the_model_reads_nothing_is_not_counted_among_those_with_figures(
+    dataset: SiteDataset,
+) -> None:
+    validating = dataset.table.assign(split="validation", note=None).astype({"note": "string"})
+    validating.loc[6:, list(STRUCTURED)] = pd.NA
+    with_forms = validating.loc[:5, "patient_id"].nunique()
+    assert told_of(validating, with_forms + 1, MODALITIES) == ("icdr", "sdrg")
+    assert told_of(validating, with_forms + 1, ("text", "structured")) == ()
+    assert "icdr" in told_of(validating, 1, ("text", "structured"))
