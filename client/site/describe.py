@@ -24,7 +24,9 @@ EVERY_ROUND = (
     "records cannot train, mean training losses and seconds, but none of these three in a private run",
     "a fingerprint of whom that number rests on, which only this site can read; the number of rows skipped (from "
     "minimum_cell up), in a private run instead how many steps were taken and what the run has cost so far",
-    "in a run with secure aggregation the change and the figures leave masked: only their sum over sites can be read",
+    "in a run with secure aggregation the change and the figures leave masked, and only their sum over sites can be "
+    "read; beside them, in the clear, fresh public keys, of which tasks there are validation figures, which parts of "
+    "the model the site's records train, and with which sites its validation figures were summed before",
 )
 VALIDATED = (
     "on validation photographs: how many, the summed loss, a confusion matrix for each of ICDR and SDRG; of a task for "

@@ -54,11 +54,11 @@ def run_document(store: RunStore, row: RunRow) -> dict[str, Any]:
 
 
 def _privacy_labels(store: RunStore, run: str, sites: list[str]) -> dict[str, str]:
-    """By site; none where the configuration is gone, or of a release that this one cannot read: the rest is told."""
+    """By site; "unknown" where the configuration is gone, altered, or of a release that this one cannot read."""
     try:
         return site_labels(store.config(run), sites)
     except FedFundusError:
-        return {}
+        return dict.fromkeys(sites, "unknown: the run's configuration cannot be read")
 
 
 def participation(store: RunStore, run: str) -> list[dict[str, Any]]:

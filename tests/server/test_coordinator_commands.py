@@ -129,6 +129,12 @@ def test_only_a_finished_run_is_exported(command: Command, tmp_path: Path) -> No
     assert not (tmp_path / "m").exists()
 
 
+def test_an_untrained_model_is_not_exported_as_the_best(command: Command, tmp_path: Path) -> None:
+    said = refused(command("export", "done", "--out", str(tmp_path / "m"), "--weights", "best"))
+    assert "C307 no round has better validation figures than the start" in said
+    assert not (tmp_path / "m").exists()
+
+
 def test_a_finished_run_is_not_resumed(command: Command) -> None:
     assert "C303" in refused(command("resume", "done", "--superlink", "127.0.0.1:1"))
 
@@ -218,6 +224,7 @@ def test_an_export_says_what_it_is_made_of_and_is_signed(
     loaded = load_artefact(out, PIPELINE_VERSION)
     assert loaded.sha256 == digest
     statement = json.loads((out / "statement.json").read_text())
+    assert (statement["weights"], statement["weights_round"]) == ("last", 2)
     (north,) = statement["sites"]
     assert [north[key] for key in ("site", "rounds", "last", "examples")] == ["north", 2, 2, 12]
     assert {"data", "package", "skipped", "epsilon"} <= north.keys()
