@@ -107,6 +107,9 @@ class SecureCollecting(Collecting):
                 why = "too few sites have figures of the same tasks to tell, or those summed before are not all here"
                 own.folder.event("validation figures not opened", round=self.number, reason=why)
             if question == "train":
+                if alone := sorted(pending.cohort.trained_by_one()):
+                    why = f"one site of the round alone trains: {', '.join(alone)}"
+                    own.folder.event("part of the model left out of the sum", round=self.number, reason=why)
                 self._took_part(pending)
             return pending
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from secure_sites import SecureSites, assert_mean, model, tolerance
 
 from server.errors import Code, CoordinatorError
 from server.history import RoundRecord
+from server.store.run_folder import RunFolder
 from shared_model.exchange.parameters import Arrays
 from shared_model.model.parts import PARTS
 
@@ -28,14 +30,17 @@ def with_notes(found: SecureSites, *names: str) -> Arrays:
 
 
 def test_what_one_site_alone_trains_stays_there_and_all_else_is_the_mean(
-    sites: Sites, tmp_path: Path
+    sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    events: list[dict[str, Any]] = []
+    monkeypatch.setattr(RunFolder, "event", lambda _, what, **said: events.append(said))
     found = sites(4)
     base = with_notes(found, "site-02")
     last = found.loop(tmp_path / "run").run(base)
     found.untrained["site-02"] = [TEXT]
     assert_mean(last, found.plain_mean(base, found.addresses()), tolerance(found, base, 4))
     assert np.array_equal(last[TEXT], base[TEXT])
+    assert [said["reason"] for said in events] == ["one site of the round alone trains: text"]
 
 
 def test_what_two_sites_train_is_their_mean(sites: Sites, tmp_path: Path) -> None:
