@@ -7,6 +7,7 @@ same workspace (each site alone, all pooled), so that every model is trained by 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,7 @@ def write_workspace(
     write_text(workspace / CONFIG, to_toml(config))
     described = describe(table, parts)
     said = [*notices, *parts.notices, *withholding.notices(withhold)]
+    said += _trained_by_one(table, parts.sites, config)
     return Prepared(table, images, parts.sites, described, quarantine, said)
 
 
@@ -139,6 +141,24 @@ def deal(table: pd.DataFrame, images: ImageStore, config: Config) -> Partition:
         alpha=federation.alpha,
         digests=images.digests,
     )
+
+
+def _trained_by_one(table: pd.DataFrame, sites: dict[str, list[str]], config: Config) -> list[str]:
+    """Parts of the model that one site alone could train: under secure aggregation they stay as they are."""
+    if (
+        not config.secure_aggregation.enabled or config.privacy.enabled
+    ):  # private sites add noise to every part
+        return []
+    from client.training.untrained import trained_parts
+
+    records = [table[table["patient_id"].isin(patients)] for patients in sites.values()]
+    counts = Counter(part for own in records for part in trained_parts(own, private=False))
+    return [
+        f"One site alone has records to train the part {part} of the model, which therefore stays as it is: under "
+        "secure aggregation its sum would be that site's own update."
+        for part, count in counts.items()
+        if count == 1
+    ]
 
 
 def _check_split(table: pd.DataFrame, sites: dict[str, list[str]]) -> None:
