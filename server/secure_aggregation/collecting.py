@@ -107,9 +107,6 @@ class SecureCollecting(Collecting):
                 why = "too few sites have figures of the same tasks to tell, or those summed before are not all here"
                 own.folder.event("validation figures not opened", round=self.number, reason=why)
             if question == "train":
-                if alone := sorted(pending.cohort.trained_by_one()):
-                    why = f"one site of the round alone trains: {', '.join(alone)}"
-                    own.folder.event("part of the model left out of the sum", round=self.number, reason=why)
                 self._took_part(pending)
             return pending
 
@@ -181,6 +178,10 @@ class SecureCollecting(Collecting):
 
     def _took_part(self, pending: Pending) -> None:
         own, cohort = self.collector, pending.cohort
+        trained = {part for advert in cohort.adverts.values() for part in advert.trains}
+        if alone := sorted(trained - cohort.trained_by_several()):
+            why = f"one site of the round alone trains: {', '.join(alone)}"
+            own.folder.event("part of the model left out of the sum", round=self.number, reason=why)
         places = {name: address for address, name in own.roster.names.items()}
         for name in sorted(set(pending.total.sites) & places.keys()):
             weight, address = cohort.adverts[name].weight, places[name]

@@ -90,7 +90,7 @@ class Advert:
     signature: bytes = b""
     certificate: str = ""
     tells: tuple[str, ...] = ()
-    trains: tuple[str, ...] = PARTS
+    trains: tuple[str, ...] = ()
 
     def statement(self) -> bytes:
         """What is signed."""
@@ -221,11 +221,13 @@ class Cohort:
                 "asks for validation figures of sites without any, or with those of other tasks"
             )
 
-    def trained_by_one(self, names: Iterable[str] | None = None) -> set[str]:
-        """Parts that one of these sites alone trains (None: of all in the round): their sum would be its update."""
+    def trained_by_several(self, names: Iterable[str] | None = None) -> set[str]:
+        """Parts that two or more of these sites (None: all in the round) train. Of any other the sum would be the
+        update of one.
+        """
         sites = self.adverts if names is None else names
         counts = Counter(part for name in sites for part in self.adverts[name].trains)
-        return {part for part, count in counts.items() if count == 1}
+        return {part for part, count in counts.items() if count > 1}
 
     def digest(self) -> bytes:
         """SHA-256."""

@@ -33,6 +33,7 @@ from shared_model.exchange.coding import EXCHANGE
 from shared_model.exchange.parameters import Arrays
 from shared_model.exchange.update import pack_update
 from shared_model.memory import peak_bytes
+from shared_model.model.parts import PARTS
 from shared_model.records import GRADES, TASKS
 from shared_model.secure_aggregation.field import sizes
 from shared_model.secure_aggregation.report import length
@@ -57,7 +58,7 @@ class DrawnSites:
         """One answer a site."""
         for name, request in payloads.items():
             if question == "secure_aggregation":
-                yield name, self._rounds[name].answer(request, WEIGHT, TASKS)
+                yield name, self._rounds[name].answer(request, WEIGHT, TASKS, PARTS)
                 continue
             base = _base(request)
             started = time.perf_counter()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from client.privacy.secure_aggregation.refused import RoundRefused
 from shared_model.config import Config
 from shared_model.exchange.parameters import Arrays
-from shared_model.model.parts import part_of
+from shared_model.model.parts import PARTS, part_of
 from shared_model.secure_aggregation.field import encoded, scales, sizes
 from shared_model.secure_aggregation.report import VALIDATION, ReportProblem, to_words
 from shared_model.secure_aggregation.session import Cohort
@@ -70,7 +70,7 @@ def _of_several(
     A part of the model that one site alone trains would be summed to that site's update, and a loss that few have to
     theirs: no site adds to the one, and losses are told where all sites train the same parts.
     """
-    parts = cohort.trained_by_one()
+    parts = set(PARTS) - cohort.trained_by_several()
     alone = {name for name in base if part_of(name) in parts}
     found = fields | {"untrained": sorted({*fields.get("untrained", ()), *alone})}
     # Private sites tell no losses, so that the sum would be of the few others.

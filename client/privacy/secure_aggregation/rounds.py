@@ -24,7 +24,6 @@ from shared_model.exchange import CodecError, Coding, Payload, fingerprint
 from shared_model.exchange.coding import EXCHANGE, FULL_SET
 from shared_model.exchange.fixed_point import LARGEST_WEIGHT
 from shared_model.exchange.parameters import Arrays
-from shared_model.model.parts import PARTS
 from shared_model.records import TASKS
 from shared_model.run_plan import PLAN
 from shared_model.secure_aggregation.keys import KeyProblem
@@ -71,9 +70,7 @@ class SecureRounds:
         self._one: UnderWay | None = None
         self._untold: set[str] = set()  # tasks of which there turned out to be no validation figures
 
-    def answer(
-        self, request: Payload, weight: int, tells: Sequence[str], trains: Sequence[str] = PARTS
-    ) -> Payload:
+    def answer(self, request: Payload, weight: int, tells: Sequence[str], trains: Sequence[str]) -> Payload:
         """The answer to one step of the protocol. weight: of this site's update, as it registered. tells: tasks whose
         validation figures the site has and may tell, in the order of TASKS. trains: parts of the model it can train.
 
@@ -235,8 +232,8 @@ class SecureRounds:
             raise SessionProblem("names survivors that are not those of the round")
         self._require_left(len(survivors), one)
         assert one.cohort is not None
-        if alone := one.cohort.trained_by_one(survivors) - one.cohort.trained_by_one():
-            raise RoundRefused(f"one site alone is left that trains the part {min(alone)} of the model")
+        if lost := one.cohort.trained_by_several() - one.cohort.trained_by_several(survivors):
+            raise RoundRefused(f"fewer than two sites are left that train the part {min(lost)} of the model")
         one.survivors = survivors
         return {"signature": one.signature()}
 

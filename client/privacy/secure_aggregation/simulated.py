@@ -27,7 +27,6 @@ from deploy.pki.reading import pem, read_certificate
 from shared_model.config import Config
 from shared_model.exchange import Payload
 from shared_model.files import write_bytes
-from shared_model.model.parts import PARTS
 
 FEDERATION = "simulation"
 FOLDER = "authority"
@@ -43,9 +42,7 @@ class SimulatedRounds:
         believed = CertifiedSites(lambda: self._identity.trusted)
         self.rounds = SecureRounds(site, config, f"{FEDERATION}/simulation", believed, OpenedRounds())
 
-    def answer(
-        self, request: Payload, weight: int, tells: Sequence[str], trains: Sequence[str] = PARTS
-    ) -> Payload:
+    def answer(self, request: Payload, weight: int, tells: Sequence[str], trains: Sequence[str]) -> Payload:
         """As SecureRounds.answer, signed."""
         answer = self.rounds.answer(request, weight, tells, trains)
         return with_signature(answer, self._site, self._identity.key, self._identity.certificate)

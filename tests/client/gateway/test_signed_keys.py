@@ -22,6 +22,7 @@ from shared_model.config import Config
 from shared_model.errors import DataError, RunError
 from shared_model.exchange import Payload
 from shared_model.exchange.message_id import message_id
+from shared_model.model.parts import PARTS
 from shared_model.records import TASKS
 from shared_model.secure_aggregation.session import ADVERT, Advert
 
@@ -43,7 +44,9 @@ def answer(kit: Path, small_config: Callable[..., Config]) -> Payload:
     """A worker's keys, as it gives them."""
     believed = CertifiedSites(lambda: trusted_of_kit(kit, "paulista"))
     rounds = SecureRounds("paulista", small_config(), "north/run-1", believed, OpenedRounds())
-    return rounds.answer(Payload(fields={"step": "keys", **new_round("train", 1).to_field()}), 10, TASKS)
+    return rounds.answer(
+        Payload(fields={"step": "keys", **new_round("train", 1).to_field()}), 10, TASKS, PARTS
+    )
 
 
 def believed(kit: Path, now: datetime | None = None) -> CertifiedSites:

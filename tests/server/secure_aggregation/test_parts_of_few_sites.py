@@ -69,7 +69,7 @@ def test_where_one_of_two_that_train_a_part_is_lost_nothing_is_opened(sites: Sit
         found.loop(tmp_path / "run").run(base)
     assert stopped.value.code == Code.BELOW_QUORUM
     assert {step for step, *_ in found.refused} == {"survivors"}
-    assert all("one site alone is left that trains the part text" in said for *_, said in found.refused)
+    assert all("fewer than two sites are left that train the part text" in said for *_, said in found.refused)
 
 
 def test_the_next_session_goes_on_without_the_part(sites: Sites, tmp_path: Path) -> None:

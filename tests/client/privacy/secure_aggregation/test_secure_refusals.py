@@ -18,6 +18,7 @@ from client.privacy.secure_aggregation.simulated import identity
 from server.errors import CoordinatorError
 from server.secure_aggregation.session import new_round
 from shared_model.exchange import Payload
+from shared_model.model.parts import PARTS
 from shared_model.records import TASKS
 from shared_model.secure_aggregation.session import Advert
 
@@ -211,7 +212,7 @@ def test_messages_that_make_no_sense_are_refused_in_our_words(
     with pytest.raises(
         RoundRefused, match="this site's part in the secure round ends: the coordinator's message"
     ):
-        sites.rounds[VICTIM].answer(given, 10, TASKS)
+        sites.rounds[VICTIM].answer(given, 10, TASKS, PARTS)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_messages_that_make_no_sense_are_refused_in_our_words(
 def test_keys_are_given_for_rounds_alone(about: dict[str, Any], sites: SecureSites) -> None:
     given = {"step": "keys", **new_round("train", 1).to_field(), **about}
     with pytest.raises(RoundRefused, match=r"is of no round|names no session"):
-        sites.rounds[VICTIM].answer(Payload(fields=given), 10, TASKS)
+        sites.rounds[VICTIM].answer(Payload(fields=given), 10, TASKS, PARTS)
 
 
 def test_weights_that_no_round_can_add_are_refused(sites: SecureSites) -> None:
